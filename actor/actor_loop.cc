@@ -1,0 +1,134 @@
+#include "actor/actor_loop.h"
+
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "common/logging.h"
+#include "common/version.h"
+
+namespace shoal {
+namespace {
+
+v1::WorkRequest TooManyLeases(uint64_t fencing) {
+  v1::WorkRequest request;
+  request.mutable_failure()->set_fencing(fencing);
+  request.mutable_failure()->set_code(static_cast<int32_t>(absl::StatusCode::kResourceExhausted));
+  request.mutable_failure()->set_message("this actor has enough leases already");
+  return request;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ActorLoop>> ActorLoop::Create(const ActorOptions& options) {
+  const absl::StatusOr<std::string> kernel_id = KernelId(options.executor.backend);
+  if (!kernel_id.ok()) return kernel_id.status();
+  const absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
+      ConnectChannel(options.coordinator);
+  if (!channel.ok()) return channel.status();
+  return absl::WrapUnique(new ActorLoop(options, *kernel_id, *channel));
+}
+
+ActorLoop::ActorLoop(const ActorOptions& options, const std::string& kernel_id,
+                     const std::shared_ptr<grpc::Channel>& coordinator)
+    : options_(options),
+      kernel_id_(kernel_id),
+      coordinator_(v1::WorkerService::NewStub(coordinator)),
+      executor_(options.executor),
+      link_(MakeHandlers(), options.link),
+      thread_([this] { Work(); }) {}
+
+ActorLoop::~ActorLoop() {
+  Stop();
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  thread_.join();
+}
+
+ActorLoop::Link::Handlers ActorLoop::MakeHandlers() {
+  Link::Handlers handlers;
+  handlers.start = [this](grpc::ClientContext* context, Link::Stream::Reactor* reactor) {
+    coordinator_->async()->Work(context, reactor);
+  };
+  handlers.hello = [this] { return Hello(); };
+  handlers.message = [this](const Link::SessionPtr& session, const v1::WorkResponse& response) {
+    OnMessage(session, response);
+  };
+  handlers.lost = [this] { DropWaiting(); };
+  return handlers;
+}
+
+v1::WorkRequest ActorLoop::Hello() const {
+  v1::WorkRequest request;
+  v1::WorkerHello* hello = request.mutable_hello();
+  hello->set_name(options_.name);
+  hello->set_build(GetBuildInfo().Build());
+  hello->set_cpu(GetBuildInfo().cpu);
+  hello->set_kernel_id(kernel_id_);
+  hello->set_protocol(v1::PROTOCOL_CURRENT);
+  return request;
+}
+
+void ActorLoop::OnMessage(const Link::SessionPtr& session, const v1::WorkResponse& response) {
+  if (response.has_welcome()) {
+    run_ = std::make_shared<const v1::WorkerWelcome>(response.welcome());
+    LogInfo("welcome", {{"run_id", run_->run_id()}, {"kernel", kernel_id_}});
+    return;
+  }
+  if (!response.has_lease()) return;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (waiting_.size() < kMostWaiting) {
+      waiting_.push_back({session, run_, response.lease()});
+      return;
+    }
+  }
+  session->stream.Send(TooManyLeases(response.lease().fencing()));
+}
+
+void ActorLoop::DropWaiting() {
+  absl::MutexLock lock(&mutex_);
+  waiting_.clear();
+}
+
+void ActorLoop::Work() {
+  const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || !waiting_.empty();
+  };
+  while (true) {
+    Task task;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&due));
+      if (stopping_) return;
+      task = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    Finish(task);
+  }
+}
+
+void ActorLoop::Finish(const Task& task) {
+  const Cancellation& cancellation = task.session->cancellation;
+  v1::WorkRequest request = executor_.Execute(*task.run, task.lease, cancellation);
+  if (cancellation.cancelled()) {
+    LogInfo("lease dropped with its stream", {{"fencing", task.lease.fencing()}});
+    return;
+  }
+  if (request.has_failure()) {
+    LogWarning("item failed", {{"fencing", task.lease.fencing()},
+                               {"code", request.failure().code()},
+                               {"message", request.failure().message()}});
+  } else {
+    LogDebug("item done", {{"fencing", task.lease.fencing()},
+                           {"compute_seconds", request.result().compute_seconds()},
+                           {"push_seconds", request.result().push_seconds()}});
+  }
+  if (!task.session->stream.Send(std::move(request)) && !cancellation.cancelled()) {
+    LogWarning("result dropped: the coordinator does not read",
+               {{"fencing", task.lease.fencing()}});
+  }
+}
+
+}  // namespace shoal

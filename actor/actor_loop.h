@@ -1,0 +1,78 @@
+// An actor: takes leases from a coordinator one after another and answers each with a result or a
+// failure. It holds no state that matters; whatever it was doing can be done again by another.
+//
+// One thread talks to the coordinator (Run), one computes. A lease whose stream is lost is dropped.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "actor/coordinator_link.h"
+#include "actor/lease_executor.h"
+#include "shoal/v1/worker.grpc.pb.h"
+
+namespace shoal {
+
+struct ActorOptions {
+  std::string coordinator;  // "unix:/path" or "host:port"
+  std::string name;         // for people
+  ExecutorOptions executor;
+  LinkTimes link;
+};
+
+class ActorLoop {
+ public:
+  // Leases waiting besides the one in work; more are given back at once.
+  static constexpr size_t kMostWaiting = 2;
+
+  // InvalidArgument and others: an address or a backend that cannot be.
+  static absl::StatusOr<std::unique_ptr<ActorLoop>> Create(const ActorOptions& options);
+  // Stops. Waits for a computation in progress, which cannot be interrupted.
+  ~ActorLoop();
+
+  // Blocks. OK: the run is over, or Stop was called. FailedPrecondition: this actor does not fit
+  // the run, with the coordinator's message. Call it once.
+  absl::Status Run() { return link_.Run(); }
+
+  // Makes Run return at once, whatever is being computed. Any thread.
+  void Stop() { link_.Stop(); }
+
+ private:
+  using Link = CoordinatorLink<v1::WorkRequest, v1::WorkResponse>;
+
+  struct Task {
+    Link::SessionPtr session;
+    std::shared_ptr<const v1::WorkerWelcome> run;
+    v1::Lease lease;
+  };
+
+  ActorLoop(const ActorOptions& options, const std::string& kernel_id,
+            const std::shared_ptr<grpc::Channel>& coordinator);
+
+  Link::Handlers MakeHandlers();
+  v1::WorkRequest Hello() const;
+  void OnMessage(const Link::SessionPtr& session, const v1::WorkResponse& response);
+  void DropWaiting();
+  // The computing thread.
+  void Work();
+  void Finish(const Task& task);
+
+  const ActorOptions options_;
+  const std::string kernel_id_;
+  const std::unique_ptr<v1::WorkerService::Stub> coordinator_;
+  LeaseExecutor executor_;                        // Only on the computing thread.
+  std::shared_ptr<const v1::WorkerWelcome> run_;  // Only on the thread in Run.
+  Link link_;
+  absl::Mutex mutex_;
+  std::deque<Task> waiting_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace shoal

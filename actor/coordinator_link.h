@@ -1,0 +1,191 @@
+// A worker's side of its stream to the coordinator, for actors and learners alike: connects, says
+// hello, keeps heartbeats going, notices silence, and comes back after a loss, until the run is
+// over, the coordinator finds the worker unfit, or it is told to stop.
+//
+// Request and Response are WorkRequest and WorkResponse, or LearnRequest and LearnResponse: both
+// pairs have heartbeats, a welcome with heartbeat_interval and a dismissal under the same names.
+// Header only, and knows nothing of leases or updates.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "actor/cancellation.h"
+#include "actor/duplex_stream.h"
+#include "actor/heartbeats.h"
+#include "common/logging.h"
+#include "common/rpc.h"
+#include "shoal/v1/worker.pb.h"
+
+namespace shoal {
+
+struct LinkTimes {
+  // From the start of a stream to the welcome.
+  absl::Duration welcome_limit = absl::Seconds(5);
+  // Between attempts: doubles from the first to the second while there is no welcome.
+  absl::Duration backoff_min = absl::Milliseconds(50);
+  absl::Duration backoff_max = absl::Seconds(1);
+};
+
+template <class Request, class Response>
+class CoordinatorLink {
+ public:
+  using Stream = DuplexStream<Request, Response>;
+
+  // One stream, from hello to loss. Work that was given on it holds it to send its result; after
+  // the loss sending does nothing.
+  struct Session {
+    template <class Start>
+    explicit Session(const Start& start) : stream(start) {}
+
+    // Before the stream, so that whatever ends the one has ended the other.
+    Cancellation cancellation;
+    Stream stream;
+  };
+  using SessionPtr = std::shared_ptr<Session>;
+
+  // All are called by the thread in Run and must not block for long: heartbeats wait meanwhile.
+  struct Handlers {
+    // Begins the call.
+    std::function<void(grpc::ClientContext*, typename Stream::Reactor*)> start;
+    // Made anew for each stream.
+    std::function<Request()> hello;
+    // Every message but heartbeats and the dismissal; the welcome is the first.
+    std::function<void(const SessionPtr&, const Response&)> message;
+    // The session, welcomed or not, is cancelled and no more messages come from it.
+    std::function<void()> lost;
+  };
+
+  CoordinatorLink(Handlers handlers, const LinkTimes& times)
+      : handlers_(std::move(handlers)), times_(times) {}
+
+  // Blocks. OK: the run is over, or Stop was called. FailedPrecondition: the coordinator says that
+  // this worker does not fit the run; the message is its own.
+  absl::Status Run() {
+    absl::Duration backoff = times_.backoff_min;
+    while (!stop_.cancelled()) {
+      const End end = RunSession();
+      if (end.over) return end.status;
+      if (stop_.cancelled()) break;
+      if (end.welcomed) backoff = times_.backoff_min;
+      Log(end.welcomed ? LogLevel::kWarning : LogLevel::kDebug, "no coordinator",
+          {{"reason", end.status}, {"retry_seconds", absl::ToDoubleSeconds(backoff)}});
+      stop_.WaitFor(backoff);
+      backoff = std::min(2 * backoff, times_.backoff_max);
+    }
+    return absl::OkStatus();
+  }
+
+  // Makes Run return soon. Any thread, any time.
+  void Stop() {
+    stop_.Cancel();
+    absl::MutexLock lock(&mutex_);
+    if (session_ != nullptr) Lose(*session_);
+  }
+
+ private:
+  using Clock = Heartbeats::Clock;
+
+  struct End {
+    bool over = false;      // Do not come back.
+    bool welcomed = false;  // There was a session.
+    absl::Status status;
+  };
+
+  static void Lose(Session& session) {
+    session.cancellation.Cancel();
+    session.stream.Cancel();
+  }
+
+  End RunSession() {
+    const auto session = std::make_shared<Session>(handlers_.start);
+    {
+      absl::MutexLock lock(&mutex_);
+      session_ = session;
+    }
+    // After Stop either this sees it, or Stop saw the session.
+    const End end = stop_.cancelled() ? End() : Talk(session);
+    {
+      absl::MutexLock lock(&mutex_);
+      session_ = nullptr;
+    }
+    Lose(*session);
+    handlers_.lost();
+    return end;
+  }
+
+  End Talk(const SessionPtr& session) {
+    End end;
+    Response response;
+    session->stream.Send(handlers_.hello());
+    StreamEvent event = session->stream.Receive(times_.welcome_limit, &response);
+    if (event == StreamEvent::kMessage && response.has_dismissal()) return Dismissed(response);
+    if (event != StreamEvent::kMessage || !response.has_welcome()) {
+      end.status = Lost(event, *session, "no welcome came");
+      return end;
+    }
+    end.welcomed = true;
+    const auto& interval = response.welcome().heartbeat_interval();
+    Heartbeats heartbeats(
+        std::chrono::seconds(interval.seconds()) + std::chrono::nanoseconds(interval.nanos()),
+        Clock::now());
+    handlers_.message(session, response);
+    while (true) {
+      const Clock::time_point now = Clock::now();
+      if (heartbeats.Due(now)) {
+        Request request;
+        request.mutable_heartbeat()->set_sequence(heartbeats.Sent(now));
+        session->stream.Send(std::move(request));
+      }
+      event = session->stream.Receive(absl::FromChrono(heartbeats.Next() - now), &response);
+      if (event == StreamEvent::kEnded) {
+        end.status = Lost(event, *session, "");
+        return end;
+      }
+      if (event == StreamEvent::kTimeout) {
+        // Looked at only after a wait in which nothing came: messages that lay here while this
+        // thread was busy are not silence.
+        if (!heartbeats.Silent(Clock::now())) continue;
+        end.status = Lost(event, *session, "the coordinator is silent");
+        return end;
+      }
+      heartbeats.Heard(Clock::now());
+      if (response.has_dismissal()) return Dismissed(response);
+      if (!response.has_heartbeat()) handlers_.message(session, response);
+    }
+  }
+
+  static absl::Status Lost(StreamEvent event, const Session& session, const char* reason) {
+    if (event != StreamEvent::kEnded) return absl::DeadlineExceededError(reason);
+    const grpc::Status status = session.stream.status();
+    if (status.ok()) return absl::UnavailableError("the coordinator ended the stream");
+    return FromGrpc(status);
+  }
+
+  static End Dismissed(const Response& response) {
+    End end;
+    end.over = true;
+    const v1::Dismissal& dismissal = response.dismissal();
+    if (dismissal.reason() == v1::Dismissal::REASON_UNFIT) {
+      end.status = absl::FailedPreconditionError(dismissal.message());
+    } else {
+      LogInfo("dismissed", {{"message", dismissal.message()}});
+    }
+    return end;
+  }
+
+  const Handlers handlers_;
+  const LinkTimes times_;
+  Cancellation stop_;
+  absl::Mutex mutex_;
+  SessionPtr session_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace shoal

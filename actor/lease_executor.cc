@@ -1,0 +1,125 @@
+#include "actor/lease_executor.h"
+
+#include <chrono>
+#include <utility>
+
+#include "actor/evaluation/evaluation.h"
+#include "actor/rollout/rollout.h"
+#include "common/rpc.h"
+
+namespace shoal {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// Calls `attempt` again while the learner is unavailable or began anew in the middle, for a while.
+template <class Attempt>
+auto Persistently(const ExecutorOptions& options, const Cancellation& cancellation,
+                  const Attempt& attempt) -> decltype(attempt()) {
+  const Clock::time_point end = Clock::now() + absl::ToChronoNanoseconds(options.unavailable_limit);
+  while (true) {
+    auto result = attempt();
+    const absl::StatusCode code = result.status().code();
+    if (code != absl::StatusCode::kUnavailable && code != absl::StatusCode::kAborted) return result;
+    if (Clock::now() >= end || cancellation.WaitFor(options.retry_interval)) return result;
+  }
+}
+
+}  // namespace
+
+LeaseExecutor::LeaseExecutor(ExecutorOptions options)
+    : options_(std::move(options)), policies_(options_.backend, options_.policies) {}
+
+v1::WorkRequest LeaseExecutor::Execute(const v1::WorkerWelcome& run, const v1::Lease& lease,
+                                       const Cancellation& cancellation) {
+  v1::WorkRequest request;
+  absl::StatusOr<v1::WorkResult> result = Compute(run, lease, cancellation);
+  if (result.ok()) {
+    result->set_fencing(lease.fencing());
+    *request.mutable_result() = *std::move(result);
+  } else {
+    // absl::StatusCode has the numbers of google.rpc.Code.
+    request.mutable_failure()->set_fencing(lease.fencing());
+    request.mutable_failure()->set_code(static_cast<int32_t>(result.status().code()));
+    request.mutable_failure()->set_message(std::string(result.status().message()));
+  }
+  return request;
+}
+
+absl::StatusOr<v1::WorkResult> LeaseExecutor::Compute(const v1::WorkerWelcome& run,
+                                                      const v1::Lease& lease,
+                                                      const Cancellation& cancellation) {
+  if (absl::Status status = UseLearner(lease.learner_address()); !status.ok()) return status;
+  v1::WorkResult result;
+  absl::Status status;
+  switch (lease.item_case()) {
+    case v1::Lease::kRollout:
+      status = Rollout(run, lease.rollout(), cancellation, &result);
+      break;
+    case v1::Lease::kEvaluation:
+      status = Evaluate(run, lease.evaluation(), cancellation, &result);
+      break;
+    case v1::Lease::ITEM_NOT_SET:
+      status = absl::UnimplementedError("a lease of a kind of item that this actor does not know");
+  }
+  if (!status.ok()) return status;
+  return result;
+}
+
+absl::Status LeaseExecutor::Rollout(const v1::WorkerWelcome& run, const v1::RolloutItem& item,
+                                    const Cancellation& cancellation, v1::WorkResult* result) {
+  const absl::StatusOr<PolicyBackend*> policy = Policy(item.policy_sha256(), cancellation);
+  if (!policy.ok()) return policy.status();
+  const Clock::time_point begin = Clock::now();
+  const absl::StatusOr<RolloutResult> rollout = ComputeRollout(run.options(), item, **policy);
+  if (!rollout.ok()) return rollout.status();
+  result->set_compute_seconds(SecondsSince(begin));
+
+  const v1::RowsHeader header =
+      MakeRowsHeader(run.run_id(), rollout->record, rollout->rows.obs_dim);
+  const Clock::time_point push = Clock::now();
+  const absl::StatusOr<std::string> session = Persistently(options_, cancellation, [&] {
+    return PushRows(*learner_.rows, header, rollout->rows, cancellation, options_.push);
+  });
+  if (!session.ok()) return session.status();
+  result->set_push_seconds(SecondsSince(push));
+  result->set_learner_session(*session);
+  result->set_rollout(rollout->record.SerializeAsString());
+  return absl::OkStatus();
+}
+
+absl::Status LeaseExecutor::Evaluate(const v1::WorkerWelcome& run, const v1::EvaluationItem& item,
+                                     const Cancellation& cancellation, v1::WorkResult* result) {
+  const absl::StatusOr<PolicyBackend*> policy = Policy(item.policy_sha256(), cancellation);
+  if (!policy.ok()) return policy.status();
+  const Clock::time_point begin = Clock::now();
+  const absl::StatusOr<v1::EvaluationEpisode> episode =
+      ComputeEvaluation(run.options(), item, **policy);
+  if (!episode.ok()) return episode.status();
+  result->set_compute_seconds(SecondsSince(begin));
+  result->set_evaluation(episode->SerializeAsString());
+  return absl::OkStatus();
+}
+
+absl::Status LeaseExecutor::UseLearner(const std::string& address) {
+  if (learner_.rows != nullptr && learner_.address == address) return absl::OkStatus();
+  const absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = ConnectChannel(address);
+  if (!channel.ok()) return channel.status();
+  learner_.address = address;
+  learner_.rows = v1::RowService::NewStub(*channel);
+  learner_.policies = v1::PolicyService::NewStub(*channel);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PolicyBackend*> LeaseExecutor::Policy(const std::string& sha256,
+                                                     const Cancellation& cancellation) {
+  return Persistently(options_, cancellation, [&] {
+    return policies_.Get(sha256, *learner_.policies, options_.fetch_limit);
+  });
+}
+
+}  // namespace shoal

@@ -1,0 +1,134 @@
+// shoal-actor: computes rollouts and evaluations for a coordinator.
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "actor/actor_loop.h"
+#include "common/logging.h"
+#include "common/rpc.h"
+#include "common/shutdown.h"
+#include "common/version.h"
+
+namespace shoal {
+namespace {
+
+constexpr int kExitUsage = 2;
+
+struct Arguments {
+  ActorOptions actor;
+  std::string log;
+  std::string log_level = "info";
+  bool allow_insecure = false;
+  bool exit_with_parent = false;
+};
+
+// What the signal thread and main share.
+struct StopTarget {
+  absl::Mutex mutex;
+  ActorLoop* loop ABSL_GUARDED_BY(mutex) = nullptr;
+  bool stopped ABSL_GUARDED_BY(mutex) = false;
+};
+
+int Fail(const absl::Status& status, int code) {
+  LogError("shoal-actor ends", {{"error", status}});
+  std::fprintf(stderr, "shoal-actor: %s\n", std::string(status.message()).c_str());
+  return code;
+}
+
+std::string DefaultName() {
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  return absl::StrCat(host, "-", getpid());
+}
+
+void AddArguments(CLI::App& app, Arguments& arguments) {
+  app.add_option("--coordinator", arguments.actor.coordinator,
+                 "where the coordinator listens: unix:/path or host:port")
+      ->required()
+      ->type_name("ADDRESS");
+  app.add_option("--name", arguments.actor.name, "name for people (default: host and process)")
+      ->type_name("NAME");
+  app.add_option("--backend", arguments.actor.executor.backend, "inference: fused or torch")
+      ->check(CLI::IsMember({"fused", "torch"}))
+      ->capture_default_str();
+  app.add_option("--log", arguments.log, "append the log to this file (default: standard error)")
+      ->type_name("FILE");
+  app.add_option("--log_level", arguments.log_level, "debug, info, warning, error or off")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+  app.add_flag("--allow_insecure", arguments.allow_insecure,
+               "speak unencrypted with a coordinator on another machine");
+  app.add_flag("--exit_with_parent", arguments.exit_with_parent,
+               "end when the process that started this one ends");
+  app.set_version_flag("--version", VersionLine("shoal-actor"));
+}
+
+// Runs to the end, and beyond any lease in work.
+int Serve(const Arguments& arguments, StopTarget& target) {
+  absl::StatusOr<std::unique_ptr<ActorLoop>> loop = ActorLoop::Create(arguments.actor);
+  if (!loop.ok()) return Fail(loop.status(), kExitUsage);
+  {
+    absl::MutexLock lock(&target.mutex);
+    target.loop = loop->get();
+    if (target.stopped) (*loop)->Stop();
+  }
+  const absl::Status status = (*loop)->Run();
+  const int code = status.ok() ? EXIT_SUCCESS : Fail(status, EXIT_FAILURE);
+  LogInfo("actor ends", {{"code", code}});
+  std::fflush(nullptr);
+  // A rollout in progress cannot be interrupted, and nobody waits for its result: leave without
+  // joining it. An actor has nothing to put in order.
+  std::_Exit(code);
+}
+
+int Main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("Computes rollouts and evaluations for a coordinator.", "shoal-actor");
+  AddArguments(app, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? EXIT_SUCCESS : kExitUsage;
+  }
+  if (arguments.actor.name.empty()) arguments.actor.name = DefaultName();
+  if (arguments.exit_with_parent) DieWithParent();
+
+  StopTarget target;
+  ShutdownSignal::Callbacks callbacks;
+  callbacks.first = [&target] {
+    absl::MutexLock lock(&target.mutex);
+    target.stopped = true;
+    if (target.loop != nullptr) target.loop->Stop();
+  };
+  const ShutdownSignal signal(callbacks);
+
+  LogOptions log;
+  log.component = "actor";
+  log.run = arguments.actor.name;
+  log.file = arguments.log;
+  log.level = *ParseLogLevel(arguments.log_level);
+  if (absl::Status status = SetUpLogging(log); !status.ok()) return Fail(status, kExitUsage);
+  const auto address = ParseListenAddress(arguments.actor.coordinator, /*allow_insecure=*/true);
+  if (!address.ok()) return Fail(address.status(), kExitUsage);
+  if (!address->loopback && !arguments.allow_insecure) {
+    return Fail(absl::PermissionDeniedError(absl::StrCat(
+                    "--coordinator ", arguments.actor.coordinator,
+                    " may be on another machine, and nothing is encrypted; give --allow_insecure ",
+                    "where the network between them is trusted")),
+                kExitUsage);
+  }
+  return Serve(arguments, target);
+}
+
+}  // namespace
+}  // namespace shoal
+
+int main(int argc, char** argv) { return shoal::Main(argc, argv); }

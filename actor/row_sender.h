@@ -1,0 +1,36 @@
+// Pushes the rows of one shard to a learner (RowService in shoal/v1/rows.proto).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "actor/cancellation.h"
+#include "actor/rollout/rows.h"
+#include "shoal/v1/items.pb.h"
+#include "shoal/v1/rows.grpc.pb.h"
+
+namespace shoal {
+
+struct PushLimits {
+  // Until the learner answers the header: longer means that it cannot be reached.
+  absl::Duration answer_limit = absl::Seconds(5);
+  // Between two acknowledgements. There is no limit on the whole, since that depends on the link.
+  absl::Duration progress_limit = absl::Seconds(30);
+  // Chunks on their way without acknowledgement.
+  int window = 4;
+};
+
+// The header that announces a record's rows.
+v1::RowsHeader MakeRowsHeader(const std::string& run_id, const v1::RolloutRecord& record,
+                              int obs_dim);
+
+// Sends the rows, or nothing if the learner has them. Returns the session of the learner that has
+// them now. Unavailable: it cannot be reached, or did not answer in time. DeadlineExceeded: no
+// progress. Cancelled: `cancellation`. Else what the learner said (see learner/ingest).
+absl::StatusOr<std::string> PushRows(v1::RowService::Stub& learner, const v1::RowsHeader& header,
+                                     const Rows& rows, const Cancellation& cancellation,
+                                     const PushLimits& limits = {});
+
+}  // namespace shoal

@@ -1,0 +1,9 @@
+#define SHOAL_KERNEL_LANES 8
+#include "actor/world/kernels_impl.h"
+#include "actor/world/kernels_variants.h"
+
+namespace shoal {
+
+const Kernels kAvx2Kernels = {"avx2", Step, Observe, ObserveNeighbors, NeighborSums, Reward};
+
+}  // namespace shoal

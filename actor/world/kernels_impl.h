@@ -1,0 +1,337 @@
+// The bodies of the kernels. Included once by each kernels_<variant>.cc, which defines
+// SHOAL_KERNEL_LANES, the lanes of one vector, before.
+//
+// Calls nothing but compiler built-ins: an inline function of a header would be compiled here for
+// one instruction set and might be linked into code that runs on processors without it.
+
+#pragma once
+
+#include <cstdint>
+
+#include "actor/world/constants.h"
+#include "actor/world/kernels.h"
+
+namespace shoal {
+namespace {
+
+constexpr int kLanes = SHOAL_KERNEL_LANES;
+static_assert(kLanePadding % kLanes == 0);
+
+typedef float Floats __attribute__((vector_size(sizeof(float) * kLanes), may_alias));
+typedef int32_t Ints __attribute__((vector_size(sizeof(int32_t) * kLanes), may_alias));
+
+#define SHOAL_INLINE static inline __attribute__((always_inline))
+
+SHOAL_INLINE Floats Load(const float* from) {
+  Floats result;
+  __builtin_memcpy(&result, from, sizeof(result));
+  return result;
+}
+
+SHOAL_INLINE Ints Load(const int32_t* from) {
+  Ints result;
+  __builtin_memcpy(&result, from, sizeof(result));
+  return result;
+}
+
+SHOAL_INLINE void Store(Floats value, float* to) { __builtin_memcpy(to, &value, sizeof(value)); }
+
+SHOAL_INLINE Floats Fill(float value) { return Floats{} + value; }
+
+SHOAL_INLINE Floats Sqrt(Floats value) {
+  Floats result;
+  for (int lane = 0; lane < kLanes; ++lane) result[lane] = __builtin_sqrtf(value[lane]);
+  return result;
+}
+
+SHOAL_INLINE Floats Min(Floats a, Floats b) { return a < b ? a : b; }
+SHOAL_INLINE Floats Max(Floats a, Floats b) { return a > b ? a : b; }
+
+// --- Step ---------------------------------------------------------------------------------------
+
+// Scalar per fish and free of branches, so that the compiler vectorises the loop around it.
+int Step(const uint8_t* __restrict actions, const Predator& predator, int step,
+         const FishArrays& fish) {
+  constexpr float kCos30 = 0.86602540378443864676f;
+  constexpr float kSin30 = 0.5f;
+  float* __restrict xs = fish.x;
+  float* __restrict ys = fish.y;
+  float* __restrict vxs = fish.vx;
+  float* __restrict vys = fish.vy;
+  int32_t* __restrict death_steps = fish.death_step;
+  const float predator_x = predator.x;
+  const float predator_y = predator.y;
+  const int lanes = fish.lanes;
+  int deaths = 0;
+  for (int i = 0; i < lanes; ++i) {
+    const int32_t action = actions[i];
+    const float old_vx = vxs[i];
+    const float old_vy = vys[i];
+    const float speed = __builtin_sqrtf(old_vx * old_vx + old_vy * old_vy);
+    const bool moving = speed > 0.01f;
+    const float dir_x = moving ? old_vx / speed : 1.0f;
+    const float dir_y = moving ? old_vy / speed : 0.0f;
+    // Turns by +30 or -30 degrees differ in the sign of the sine alone.
+    const float sine = action == kTurnRight ? -kSin30 : kSin30;
+    const float turned_vx = (kCos30 * dir_x - sine * dir_y) * speed;
+    const float turned_vy = (sine * dir_x + kCos30 * dir_y) * speed;
+    float vx = old_vx;
+    float vy = old_vy;
+    vx = action == kDecelerate ? old_vx * 0.9f : vx;
+    vy = action == kDecelerate ? old_vy * 0.9f : vy;
+    const bool turns = (action == kTurnLeft) | (action == kTurnRight);
+    vx = turns ? turned_vx : vx;
+    vy = turns ? turned_vy : vy;
+    constexpr float kSpeedUp = kFishAcceleration * kTimeStep;
+    vx = action == kAccelerate ? old_vx + dir_x * kSpeedUp : vx;
+    vy = action == kAccelerate ? old_vy + dir_y * kSpeedUp : vy;
+
+    const float new_speed = __builtin_sqrtf(vx * vx + vy * vy);
+    const bool too_fast = new_speed > kMaxFishSpeed;
+    vx = too_fast ? vx / new_speed * kMaxFishSpeed : vx;
+    vy = too_fast ? vy / new_speed * kMaxFishSpeed : vy;
+
+    const float old_x = xs[i];
+    const float old_y = ys[i];
+    float x = old_x + vx * kTimeStep;
+    float y = old_y + vy * kTimeStep;
+    const float from_centre = __builtin_sqrtf(x * x + y * y);
+    const bool outside = from_centre > kStageRadius;
+    const float nx = x / from_centre;
+    const float ny = y / from_centre;
+    const float outward = vx * nx + vy * ny;
+    const float cx = outward * nx;
+    const float cy = outward * ny;
+    vx = outside ? -0.5f * cx + (vx - cx) : vx;
+    vy = outside ? -0.5f * cy + (vy - cy) : vy;
+    x = outside ? nx * kStageRadius : x;
+    y = outside ? ny * kStageRadius : y;
+
+    const float dx = x - predator_x;
+    const float dy = y - predator_y;
+    const bool captured = __builtin_sqrtf(dx * dx + dy * dy) < kCaptureDistance;
+    const int32_t death_step = death_steps[i];
+    const bool alive = death_step == 0;
+    const bool dies = alive & captured;
+    xs[i] = alive ? x : old_x;
+    ys[i] = alive ? y : old_y;
+    vxs[i] = alive ? vx : old_vx;
+    vys[i] = alive ? vy : old_vy;
+    death_steps[i] = dies ? step : death_step;
+    deaths += dies ? 1 : 0;
+  }
+  return deaths;
+}
+
+// --- Observation --------------------------------------------------------------------------------
+
+// Writes `columns` values of each fish of one vector as rows; `count` of the lanes are fish.
+SHOAL_INLINE void StoreRows(const float (*values)[kLanes], int columns, int count, int row_size,
+                            float* rows) {
+  for (int lane = 0; lane < count; ++lane) {
+    for (int column = 0; column < columns; ++column) rows[column] = values[column][lane];
+    rows += row_size;
+  }
+}
+
+void Observe(const FishView& fish, const Predator& predator, int row_size, float* rows) {
+  alignas(64) float values[kBaseObservation][kLanes];
+  for (int begin = 0; begin < fish.count; begin += kLanes) {
+    const Floats x = Load(fish.x + begin);
+    const Floats y = Load(fish.y + begin);
+    Store(x / kStageRadius, values[0]);
+    Store(y / kStageRadius, values[1]);
+    Store(Load(fish.vx + begin) / kMaxFishSpeed, values[2]);
+    Store(Load(fish.vy + begin) / kMaxFishSpeed, values[3]);
+    Store((kStageRadius - Sqrt(x * x + y * y)) / kStageRadius, values[4]);
+    const Floats dx = predator.x - x;
+    const Floats dy = predator.y - y;
+    const Floats distance = Sqrt(dx * dx + dy * dy);
+    const Ints visible = distance < kVisionRadius;
+    const Floats zero = {};
+    Store(visible ? Fill(1.0f) : zero, values[5]);
+    Store(visible ? dx / kVisionRadius : zero, values[6]);
+    Store(visible ? dy / kVisionRadius : zero, values[7]);
+    Store(visible ? Fill(predator.vx / kMaxFishSpeed) : zero, values[8]);
+    Store(visible ? Fill(predator.vy / kMaxFishSpeed) : zero, values[9]);
+    Store(visible ? distance / kVisionRadius : zero, values[10]);
+    const int left = fish.count - begin;
+    StoreRows(values, kBaseObservation, left < kLanes ? left : kLanes, row_size,
+              rows + static_cast<int64_t>(begin) * row_size);
+  }
+}
+
+// --- Neighbours ---------------------------------------------------------------------------------
+
+// Where neighbour `other` is, seen from each fish of one vector.
+struct Sight {
+  Floats dx, dy, squared, distance;
+  Ints near;
+};
+
+SHOAL_INLINE Sight Look(Floats x, Floats y, Ints id, const FishView& others, int other,
+                        float radius) {
+  Sight sight;
+  sight.dx = others.x[other] - x;
+  sight.dy = others.y[other] - y;
+  sight.squared = sight.dx * sight.dx + sight.dy * sight.dy;
+  sight.distance = Sqrt(sight.squared);
+  sight.near = (sight.distance <= radius) & (id != others.id[other]);
+  return sight;
+}
+
+// How fast `other` moves away along the line between the two; 0 where they coincide.
+SHOAL_INLINE Floats Outflow(const Sight& sight, const FishView& others, int other) {
+  const Floats along = (others.vx[other] * sight.dx + others.vy[other] * sight.dy) / sight.distance;
+  return (sight.near & (sight.distance > 0.0f)) ? along : Floats{};
+}
+
+// Keeps the smallest `kept` keys seen so far in `smallest`, ascending; an absent key is infinite.
+SHOAL_INLINE void KeepSmallest(Floats key, int kept, float* smallest) {
+  for (int rank = 0; rank < kept; ++rank) {
+    const Floats held = Load(smallest + rank * kLanes);
+    Store(Min(held, key), smallest + rank * kLanes);
+    key = Max(held, key);
+  }
+}
+
+// The neighbour features of one vector of fish. kKept: the number of nearest that are averaged, as
+// a constant that unrolls the selection, or 0 to take it from the options. `speed` are the others'.
+template <int kKept>
+SHOAL_INLINE void NeighborFeatures(Floats x, Floats y, Ints id, const FishView& others,
+                                   const NeighborOptions& options, const float* speed,
+                                   float* scratch, float (*values)[kLanes]) {
+  constexpr float kInfinity = __builtin_inff();
+  const int kept = kKept > 0 ? kKept : options.average_count;
+  float* keys = scratch + kept * kLanes;
+  // A constant number of held keys lives in registers.
+  alignas(64) float held[(kKept > 0 ? kKept : 1) * kLanes];
+  float* smallest = kKept > 0 ? held : scratch;
+  for (int rank = 0; rank < kept; ++rank) Store(Fill(kInfinity), smallest + rank * kLanes);
+
+  Floats count = {}, speed_sum = {}, outflow_sum = {};
+  for (int j = 0; j < others.count; ++j) {
+    const Sight sight = Look(x, y, id, others, j, options.radius);
+    count += sight.near ? Fill(1.0f) : Floats{};
+    speed_sum += sight.near ? Fill(speed[j]) : Floats{};
+    outflow_sum += Outflow(sight, others, j);
+    const Floats key = sight.near ? sight.squared : Fill(kInfinity);
+    Store(key, keys + j * kLanes);
+    KeepSmallest(key, kept, smallest);
+  }
+
+  // The averaged ones are all with a key below the last kept one, and of those that tie with it the
+  // first few by id.
+  const Floats last = Load(smallest + (kept - 1) * kLanes);
+  Floats ties_left = {};
+  for (int rank = 0; rank < kept; ++rank) {
+    ties_left += Load(smallest + rank * kLanes) == last ? Fill(1.0f) : Floats{};
+  }
+  const Ints any = count > 0.0f;
+  const Floats divisor = any ? count : Fill(1.0f);
+  const Floats speed_mean = speed_sum / divisor;
+  Floats dx_sum = {}, dy_sum = {}, deviation_sum = {};
+  for (int j = 0; j < others.count; ++j) {
+    const Floats key = Load(keys + j * kLanes);
+    const Ints near = key < kInfinity;
+    const Ints tied = near & (key == last) & (ties_left > 0.0f);
+    ties_left -= tied ? Fill(1.0f) : Floats{};
+    const Ints chosen = (key < last) | tied;
+    dx_sum += chosen ? others.x[j] - x : Floats{};
+    dy_sum += chosen ? others.y[j] - y : Floats{};
+    const Floats deviation = speed[j] - speed_mean;
+    deviation_sum += near ? deviation * deviation : Floats{};
+  }
+
+  const float average_count = static_cast<float>(options.average_count);
+  const Floats averaged = any ? Min(count, Fill(average_count)) : Fill(1.0f);
+  Store(Min(count / average_count, Fill(1.0f)), values[0]);
+  Store(dx_sum / averaged / options.radius, values[1]);
+  Store(dy_sum / averaged / options.radius, values[2]);
+  Store(any ? Sqrt(Load(smallest)) / options.radius : Floats{}, values[3]);
+  Store(speed_mean / kMaxFishSpeed, values[4]);
+  Store(Sqrt(deviation_sum / divisor) / kMaxFishSpeed, values[5]);
+  Store(outflow_sum / divisor / kMaxFishSpeed, values[6]);
+}
+
+void ObserveNeighbors(const FishView& fish, const FishView& others, const NeighborOptions& options,
+                      int row_size, float* scratch, float* rows) {
+  constexpr int kValues = kNeighborObservation - kBaseObservation;
+  alignas(64) float values[kValues][kLanes];
+  float* speed = scratch;
+  int padded = 0;
+  for (; padded < others.count; padded += kLanes) {
+    const Floats vx = Load(others.vx + padded);
+    const Floats vy = Load(others.vy + padded);
+    Store(Sqrt(vx * vx + vy * vy), speed + padded);
+  }
+  scratch += padded;
+  for (int begin = 0; begin < fish.count; begin += kLanes) {
+    const Floats x = Load(fish.x + begin);
+    const Floats y = Load(fish.y + begin);
+    const Ints id = Load(fish.id + begin);
+    if (options.average_count == 6) {
+      NeighborFeatures<6>(x, y, id, others, options, speed, scratch, values);
+    } else {
+      NeighborFeatures<0>(x, y, id, others, options, speed, scratch, values);
+    }
+    const int left = fish.count - begin;
+    StoreRows(values, kValues, left < kLanes ? left : kLanes, row_size,
+              rows + static_cast<int64_t>(begin) * row_size);
+  }
+}
+
+void NeighborSums(const FishView& fish, const FishView& others, float radius, float* counts,
+                  float* outflow) {
+  for (int begin = 0; begin < fish.count; begin += kLanes) {
+    const Floats x = Load(fish.x + begin);
+    const Floats y = Load(fish.y + begin);
+    const Ints id = Load(fish.id + begin);
+    Floats count = {}, outflow_sum = {};
+    for (int j = 0; j < others.count; ++j) {
+      const Sight sight = Look(x, y, id, others, j, radius);
+      count += sight.near ? Fill(1.0f) : Floats{};
+      if (outflow != nullptr) outflow_sum += Outflow(sight, others, j);
+    }
+    Store(count, counts + begin);
+    if (outflow != nullptr) {
+      const Floats divisor = count > 0.0f ? count : Fill(1.0f);
+      Store(outflow_sum / divisor / kMaxFishSpeed, outflow + begin);
+    }
+  }
+}
+
+// --- Reward -------------------------------------------------------------------------------------
+
+void Reward(const float* __restrict xs, const float* __restrict ys,
+            const int32_t* __restrict death_steps, int lanes, const Predator& predator, int step,
+            RewardKind kind, float* __restrict rewards) {
+  const bool shaped = kind == RewardKind::kShaped;
+  const float dead_now = kind == RewardKind::kDeathOnly ? -1.0f : -50.0f;
+  if (!shaped) {
+    const float living = kind == RewardKind::kSurvival ? 0.7f : 0.0f;
+    for (int i = 0; i < lanes; ++i) {
+      const float dying = death_steps[i] == step ? dead_now : 0.0f;
+      rewards[i] = death_steps[i] == 0 ? living : dying;
+    }
+    return;
+  }
+  const float predator_x = predator.x;
+  const float predator_y = predator.y;
+  for (int i = 0; i < lanes; ++i) {
+    const float dx = predator_x - xs[i];
+    const float dy = predator_y - ys[i];
+    const float distance = __builtin_sqrtf(dx * dx + dy * dy);
+    const float to_rim = kStageRadius - __builtin_sqrtf(xs[i] * xs[i] + ys[i] * ys[i]);
+    const float away = distance < kVisionRadius ? 10.0f * (distance / kVisionRadius) : 5.0f;
+    const float rim = to_rim < 1.0f ? 2.0f * (1.0f - to_rim) : 0.0f;
+    const float living = 0.1f * (2.0f + away - rim);
+    const float dying = death_steps[i] == step ? dead_now : 0.0f;
+    rewards[i] = death_steps[i] == 0 ? living : dying;
+  }
+}
+
+#undef SHOAL_INLINE
+
+}  // namespace
+}  // namespace shoal

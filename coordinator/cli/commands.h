@@ -1,0 +1,25 @@
+// The commands of `shoal`. Each registers itself and, when it was chosen, runs and returns an exit
+// code. Data goes to the standard output, messages to the standard error.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <functional>
+#include <vector>
+
+#include "common/shutdown.h"
+
+namespace shoal {
+
+struct Command {
+  CLI::App* app = nullptr;
+  std::function<int()> run;
+};
+
+// `app` is the whole program's; what is registered must outlive parsing and running, so the commands
+// keep their arguments alive themselves.
+Command AddTrainCommand(CLI::App& app);
+Command AddEvalCommand(CLI::App& app);
+Command AddGateReplayCommand(CLI::App& app);
+Command AddTailMakeCommand(CLI::App& app);
+
+}  // namespace shoal

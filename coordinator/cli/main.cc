@@ -1,0 +1,27 @@
+// shoal: trains, evaluates and looks at runs.
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <vector>
+
+#include "common/command_line.h"
+#include "common/version.h"
+#include "coordinator/cli/commands.h"
+#include "coordinator/cli/exit_codes.h"
+
+int main(int argc, char** argv) {
+  using namespace shoal;  // NOLINT: main cannot be in a namespace
+  CLI::App app("shoal trains a fish school to survive a predator, and runs the experiments around it");
+  app.name("shoal");
+  app.set_version_flag("--version", VersionLine("shoal"));
+  app.require_subcommand(1);
+  const std::vector<Command> commands = {AddTrainCommand(app), AddEvalCommand(app),
+                                         AddGateReplayCommand(app), AddTailMakeCommand(app)};
+  auto outcome = ParseCommandLine(app, argc, argv, std::cout);
+  if (!outcome.ok()) return ReportError(outcome.status());
+  if (*outcome == CommandLineOutcome::kShown) return kExitDone;
+  for (const Command& command : commands) {
+    if (command.app->parsed()) return command.run();
+  }
+  return kExitUsage;
+}

@@ -1,0 +1,114 @@
+#include "coordinator/cli/progress.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace shoal {
+namespace {
+
+std::string PhaseText(const v1::RunStatus& status) {
+  switch (status.state()) {
+    case v1::RunStatus::STATE_WAITING_FOR_LEARNER:
+    case v1::RunStatus::STATE_WAITING_FOR_ACTORS:
+      return absl::StrCat("waiting: ", status.message());
+    case v1::RunStatus::STATE_ROLLOUT:
+      return absl::StrCat("rollout ", status.shards_done(), "/", status.shards());
+    case v1::RunStatus::STATE_UPDATE:
+      return "update";
+    case v1::RunStatus::STATE_EVALUATION:
+      return "evaluation";
+    case v1::RunStatus::STATE_DONE:
+      return "done";
+    case v1::RunStatus::STATE_STOPPED:
+      return "stopped";
+    case v1::RunStatus::STATE_FAILED:
+      return "failed";
+    default:
+      return "starting";
+  }
+}
+
+bool Waiting(const v1::RunStatus& status) {
+  return status.state() == v1::RunStatus::STATE_WAITING_FOR_LEARNER ||
+         status.state() == v1::RunStatus::STATE_WAITING_FOR_ACTORS;
+}
+
+size_t TerminalWidth() {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 20) return 79;
+  return size.ws_col - 1;
+}
+
+}  // namespace
+
+std::string DurationText(double seconds) {
+  const int64_t total = std::llround(std::max(0.0, seconds));
+  if (total >= 3600) {
+    return absl::StrFormat("%d:%02d:%02d", total / 3600, total / 60 % 60, total % 60);
+  }
+  return absl::StrFormat("%d:%02d", total / 60, total % 60);
+}
+
+std::string ProgressText(const v1::RunStatus& status) {
+  std::string text = absl::StrFormat("iteration %d/%d  %s", status.iteration(),
+                                     status.total_iterations(), PhaseText(status));
+  if (status.rows_per_second() > 0) {
+    absl::StrAppendFormat(&text, "  %.0f rows/s", status.rows_per_second());
+  }
+  if (status.survival_rate() >= 0) {
+    absl::StrAppendFormat(&text, "  survival %.3f", status.survival_rate());
+  }
+  if (status.evaluations_done() > 0) {
+    absl::StrAppendFormat(&text, "  evaluation %.3f at %d  gate %d %s",
+                          status.evaluation_survival(), status.evaluation_iteration(),
+                          status.gate_stage(), status.gate_event());
+  }
+  if (status.tail_slots() > 0) {
+    absl::StrAppendFormat(&text, "  tail %d/%d left", status.tail_slots_left(),
+                          status.tail_slots());
+  }
+  if (status.seconds_left() > 0) {
+    absl::StrAppend(&text, "  ", DurationText(status.seconds_left()), " left");
+  }
+  return text;
+}
+
+ProgressPrinter::~ProgressPrinter() { Clear(); }
+
+void ProgressPrinter::Clear() {
+  if (!line_shown_) return;
+  std::fputs("\r\033[K", stdout);
+  std::fflush(stdout);
+  line_shown_ = false;
+}
+
+void ProgressPrinter::Show(const v1::RunStatus& status) {
+  const std::string text = ProgressText(status);
+  if (live_) {
+    std::printf("\r\033[K%s", text.substr(0, TerminalWidth()).c_str());
+    std::fflush(stdout);
+    line_shown_ = true;
+    return;
+  }
+  const std::string key =
+      Waiting(status) ? PhaseText(status)
+                      : absl::StrCat(status.committed_iteration(), "/", status.evaluations_done());
+  if (key == last_key_) return;
+  last_key_ = key;
+  std::printf("%s\n", text.c_str());
+  std::fflush(stdout);
+}
+
+void ProgressPrinter::Say(const std::string& text) {
+  Clear();
+  std::printf("%s\n", text.c_str());
+  std::fflush(stdout);
+}
+
+}  // namespace shoal

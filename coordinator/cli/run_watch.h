@@ -1,0 +1,47 @@
+// Follows a run over RunService, through restarts of its coordinator.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "shoal/v1/run.grpc.pb.h"
+
+namespace shoal {
+
+// Thread safe.
+class RunWatch {
+ public:
+  // Begins to follow; a coordinator that is not there yet is waited for. InvalidArgument: no address.
+  static absl::StatusOr<std::unique_ptr<RunWatch>> Start(const std::string& address);
+  ~RunWatch();
+
+  // The latest status: as soon as there is a new one, else at the deadline. Before the first one it is
+  // empty (total_iterations is 0).
+  v1::RunStatus WaitForStatus(absl::Time deadline);
+  // Stop after the next commit.
+  absl::Status SendStop();
+
+ private:
+  explicit RunWatch(std::shared_ptr<grpc::Channel> channel);
+  void FollowUntilClosed();
+  void FollowOnce();
+
+  const std::unique_ptr<v1::RunService::Stub> stub_;
+  absl::Mutex mutex_;
+  v1::RunStatus status_ ABSL_GUARDED_BY(mutex_);
+  bool is_new_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  // The call in progress, to be cancelled by the destructor.
+  grpc::ClientContext* call_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::thread thread_;
+};
+
+}  // namespace shoal

@@ -1,0 +1,133 @@
+// shoal tail make: mix files for the tail queue.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/files.h"
+#include "coordinator/cli/commands.h"
+#include "coordinator/cli/exit_codes.h"
+#include "coordinator/tail/make_mix.h"
+#include "coordinator/tail/mix_file.h"
+
+namespace shoal {
+namespace {
+
+struct MakeArguments {
+  std::string preset;
+  std::string out;
+  std::string sector;
+  std::string speed = "0-10";
+  std::vector<std::string> parts;
+  std::vector<std::string> deaths;
+  int64_t count = 2560;
+  uint64_t seed = 0;
+};
+
+absl::Status MakePreset(const MakeArguments& arguments) {
+  auto stages = PresetStages(arguments.preset);
+  if (!stages.ok()) return stages.status();
+  if (absl::Status status = CreateDirectories(arguments.out); !status.ok()) return status;
+  for (const PresetStage& stage : *stages) {
+    const std::string path = absl::StrCat(arguments.out, "/", stage.file_name);
+    if (absl::Status s = WriteFileAtomically(path, stage.text); !s.ok()) return s;
+    std::printf("%s\n", path.c_str());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<MixPart>> Parts(const MakeArguments& arguments) {
+  std::vector<MixPart> parts;
+  for (const std::string& text : arguments.parts) {
+    auto part = ParseMixPart(text);
+    if (!part.ok()) return part.status();
+    parts.push_back(*part);
+  }
+  if (!arguments.sector.empty()) {
+    MixPart part;
+    auto heading = ParseMixRange("sector", arguments.sector);
+    if (!heading.ok()) return heading.status();
+    auto speed = ParseMixRange("speed", arguments.speed);
+    if (!speed.ok()) return speed.status();
+    part.heading = *heading;
+    part.speed = *speed;
+    parts.push_back(part);
+  }
+  return parts;
+}
+
+absl::Status Make(const MakeArguments& arguments) {
+  if (!arguments.preset.empty()) {
+    if (!arguments.sector.empty() || !arguments.parts.empty()) {
+      return absl::InvalidArgumentError("--preset makes files of its own: give no --sector or --part with it");
+    }
+    if (arguments.out.empty()) {
+      return absl::InvalidArgumentError("--preset needs --out DIR for its files");
+    }
+    return MakePreset(arguments);
+  }
+  if (arguments.sector.empty() == arguments.parts.empty()) {
+    return absl::InvalidArgumentError("give either --sector (with --speed), one or more --part, or --preset");
+  }
+  MixRequest request;
+  request.count = arguments.count;
+  request.seed = arguments.seed;
+  auto parts = Parts(arguments);
+  if (!parts.ok()) return parts.status();
+  request.parts = *std::move(parts);
+  for (const std::string& path : arguments.deaths) {
+    auto text = ReadFile(path);
+    if (!text.ok()) return text.status();
+    auto deaths = ReadDeaths(*text, path);
+    if (!deaths.ok()) return deaths.status();
+    request.deaths.insert(request.deaths.end(), deaths->begin(), deaths->end());
+  }
+  auto mix = MakeMix(request);
+  if (!mix.ok()) return mix.status();
+  if (arguments.out.empty()) {
+    std::fputs(mix->c_str(), stdout);
+    return absl::OkStatus();
+  }
+  return WriteFileAtomically(arguments.out, *mix);
+}
+
+}  // namespace
+
+Command AddTailMakeCommand(CLI::App& app) {
+  auto a = std::make_shared<MakeArguments>();
+  CLI::App* tail = app.add_subcommand("tail", "tail seeds");
+  tail->require_subcommand(1);
+  CLI::App* make = tail->add_subcommand("make", "make a mix file of predator velocities");
+  make->add_option("--preset", a->preset, "the stage files of a preset, into the folder --out")
+      ->type_name("NAME");
+  make->add_option("--out", a->out, "file to write (default: standard output); a folder for --preset")
+      ->type_name("PATH");
+  make->add_option("--sector", a->sector, "headings, degrees counter-clockwise from +x: 180-270")
+      ->type_name("RANGE");
+  make->add_option("--speed", a->speed, "speeds: 0.2-1.35")->type_name("RANGE")->capture_default_str();
+  make->add_option("--part", a->parts,
+                   "a part of the mix: SHARE:sector:HEADING:SPEED, SHARE:deaths:HEADING:SPEED or "
+                   "SHARE:others[:CLUSTERS], SHARE as 0.4 or 40%")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("PART");
+  make->add_option("--deaths", a->deaths,
+                   "recorded step-one deaths: a run's step_one_worst_seeds.json, "
+                   "step_one_clusters.jsonl or eval_multi_history.jsonl")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("FILE");
+  make->add_option("--count", a->count, "velocities")
+      ->check(CLI::Range(int64_t{1}, int64_t{10000000}))
+      ->capture_default_str();
+  make->add_option("--seed", a->seed, "seed of what is drawn")->capture_default_str();
+  return Command{tail, [a] {
+                   const absl::Status status = Make(*a);
+                   return status.ok() ? kExitDone : ReportError(status);
+                 }};
+}
+
+}  // namespace shoal

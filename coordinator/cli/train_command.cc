@@ -1,0 +1,200 @@
+// shoal train: a run from its options to its final policy, with all programs on this machine.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/command_line.h"
+#include "common/rpc.h"
+#include "coordinator/cli/commands.h"
+#include "coordinator/cli/exit_codes.h"
+#include "coordinator/cli/local_cluster.h"
+#include "coordinator/cli/prepare_run.h"
+#include "coordinator/cli/presets.h"
+#include "coordinator/cli/progress.h"
+#include "coordinator/cli/run_summary.h"
+#include "coordinator/cli/run_watch.h"
+
+namespace shoal {
+namespace {
+
+constexpr absl::Duration kPoll = absl::Milliseconds(100);
+// A coordinator says something well within this time of its start.
+constexpr absl::Duration kFirstStatus = absl::Seconds(30);
+
+struct TrainArguments {
+  RunRequest request;
+  RunOptionsFromCommandLine given;
+  std::string resume;
+  bool continue_run = false;
+  LocalClusterOptions cluster;
+  int actors = 0;
+  int learner_threads = 0;
+};
+
+// How a run is asked to end.
+struct Interrupts {
+  std::atomic<int> count{0};
+  ShutdownSignal signal{{[this] { count = 1; }, [this] { count = 2; }}};
+};
+
+bool Over(const v1::RunStatus& status) {
+  return status.state() == v1::RunStatus::STATE_DONE ||
+         status.state() == v1::RunStatus::STATE_STOPPED ||
+         status.state() == v1::RunStatus::STATE_FAILED;
+}
+
+int PrintSummary(const std::string& run_dir) {
+  auto summary = RunSummary(run_dir);
+  if (!summary.ok()) return ReportError(summary.status());
+  std::fputs(summary->c_str(), stdout);
+  return kExitDone;
+}
+
+// Follows the run to its end. Returns its last status, or why it cannot be followed any more;
+// Cancelled: interrupted twice.
+absl::StatusOr<v1::RunStatus> Follow(LocalCluster& cluster, RunWatch& watch,
+                                     const Interrupts& interrupts, ProgressPrinter& printer) {
+  const absl::Time begin = absl::Now();
+  bool stop_sent = false;
+  while (true) {
+    const v1::RunStatus status = watch.WaitForStatus(absl::Now() + kPoll);
+    const bool known = status.total_iterations() > 0;
+    if (known) printer.Show(status);
+    if (Over(status)) return status;
+    if (interrupts.count >= 2) return absl::CancelledError("stopped at once");
+    if (interrupts.count == 1 && !stop_sent && known) {
+      stop_sent = watch.SendStop().ok();
+      if (stop_sent) {
+        printer.Say("finishing this iteration's commit; once more stops at once");
+      }
+    }
+    std::vector<std::string> news;
+    const absl::Status alive = cluster.Poll(absl::Now(), news);
+    for (const std::string& text : news) printer.Say(text);
+    if (!alive.ok()) return alive;
+    if (!known && absl::Now() - begin > kFirstStatus) {
+      return absl::UnavailableError(absl::StrCat("the coordinator at ", cluster.coordinator_address(),
+                                                 " does not answer"));
+    }
+  }
+}
+
+int Train(const std::string& run_dir, const TrainArguments& arguments, Interrupts& interrupts) {
+  LocalClusterOptions options = arguments.cluster;
+  options.run_dir = run_dir;
+  const int cores = std::max(1u, std::thread::hardware_concurrency());
+  options.actors = arguments.actors > 0 ? arguments.actors : cores;
+  options.learner_threads =
+      arguments.learner_threads > 0 ? arguments.learner_threads : std::min(cores, 4);
+  std::printf("run %s: coordinator, learner (%d threads) and %d actors\n", run_dir.c_str(),
+              options.learner_threads, options.actors);
+  std::fflush(stdout);
+  auto cluster = LocalCluster::Start(options);
+  if (!cluster.ok()) return ReportError(cluster.status());
+  auto watch = RunWatch::Start((*cluster)->coordinator_address());
+  if (!watch.ok()) return ReportError(watch.status());
+
+  absl::StatusOr<v1::RunStatus> last = absl::UnknownError("");
+  {
+    ProgressPrinter printer(isatty(STDOUT_FILENO) != 0);
+    last = Follow(**cluster, **watch, interrupts, printer);
+  }
+  if (absl::IsCancelled(last.status())) {
+    (*cluster)->Kill();
+    std::printf("stopped at once; `shoal train --resume %s` continues after the last commit\n",
+                run_dir.c_str());
+    return kExitInterrupted;
+  }
+  if (!last.ok()) return ReportError(last.status());
+  (*cluster)->WaitForEnd(absl::Now() + absl::Seconds(10));
+  if (last->state() == v1::RunStatus::STATE_FAILED) {
+    return ReportError(absl::InternalError(absl::StrCat("the run failed: ", last->message(),
+                                                        " (logs: ", run_dir, "/logs)")));
+  }
+  if (const int code = PrintSummary(run_dir); code != kExitDone) return code;
+  if (last->state() == v1::RunStatus::STATE_DONE) return kExitDone;
+  std::printf("stopped; `shoal train --resume %s` continues\n", run_dir.c_str());
+  return kExitInterrupted;
+}
+
+// The folder of the run to train, made or found; `finished`: there is nothing left to do.
+absl::StatusOr<std::string> ChooseRun(TrainArguments& arguments, bool& finished) {
+  arguments.request.command_line = arguments.given.options();
+  const bool resume = !arguments.resume.empty();
+  if (resume && (arguments.request.command_line.ByteSizeLong() > 0 ||
+                 !arguments.request.preset.empty() || !arguments.request.config_file.empty())) {
+    return absl::InvalidArgumentError(absl::StrCat("--resume ", arguments.resume,
+                                                   " goes on with the run's own options: give neither "
+                                                   "--preset, --config nor options of the run with it"));
+  }
+  absl::StatusOr<std::string> folder = absl::NotFoundError("");
+  if (resume) {
+    folder = FindRun(arguments.request.out, arguments.resume);
+    if (!folder.ok()) return folder.status();
+  } else if (arguments.continue_run) {
+    auto options = CombineOptions(arguments.request);
+    if (!options.ok()) return options.status();
+    folder = FindRun(arguments.request.out, options->run_name());
+  }
+  if (!folder.ok()) return PrepareRun(arguments.request);
+  auto info = ReadRunInfo(*folder);
+  finished = info.ok() && info->status == RunState::kDone;
+  return folder;
+}
+
+int RunTrain(TrainArguments& arguments) {
+  // Signals are taken over before any thread starts.
+  Interrupts interrupts;
+  bool finished = false;
+  auto run_dir = ChooseRun(arguments, finished);
+  if (!run_dir.ok()) return ReportError(run_dir.status());
+  if (finished) {
+    std::printf("run %s is done\n", run_dir->c_str());
+    return PrintSummary(*run_dir);
+  }
+  return Train(*run_dir, arguments, interrupts);
+}
+
+}  // namespace
+
+Command AddTrainCommand(CLI::App& app) {
+  auto arguments = std::make_shared<TrainArguments>();
+  CLI::App* train = app.add_subcommand(
+      "train", "train a school: starts a coordinator, a learner and actors on this machine");
+  train->add_option("--preset", arguments->request.preset, "named set of options: dev_v33 or school")
+      ->type_name("NAME");
+  train->add_option("--config", arguments->request.config_file,
+                    "options from a file in config.textproto's format; the command line wins")
+      ->type_name("FILE");
+  train->add_option("--out", arguments->request.out, "folder of all runs")
+      ->type_name("DIR")
+      ->capture_default_str();
+  train->add_option("--resume", arguments->resume, "go on with this run (its name or folder)")
+      ->type_name("RUN");
+  train->add_flag("--continue", arguments->continue_run,
+                  "if there is a run of this name, resume it or show that it is done");
+  train->add_option("--actors", arguments->actors, "actors to start (default: from the cores)")
+      ->check(CLI::Range(1, 1024));
+  train->add_option("--learner_threads", arguments->learner_threads,
+                    "threads of the learner; no result depends on it (default: from the cores)")
+      ->check(CLI::Range(1, 256));
+  train->add_option("--listen", arguments->cluster.listen,
+                    "host:port of the coordinator, so that others reach it (default: a Unix socket)")
+      ->type_name("ADDRESS");
+  train->add_option("--backend", arguments->cluster.backend, "inference of the actors: fused or torch")
+      ->check(CLI::IsMember({"fused", "torch"}))
+      ->capture_default_str();
+  AddRunOptions(*train, arguments->given);
+  return Command{train, [arguments] { return RunTrain(*arguments); }};
+}
+
+}  // namespace shoal

@@ -1,0 +1,222 @@
+#include "coordinator/leases/lease_table.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace shoal {
+namespace {
+
+// Finished leases remembered by kind for the median.
+constexpr size_t kDurations = 64;
+
+}  // namespace
+
+const char* LeaseOutcomeName(LeaseOutcome outcome) {
+  switch (outcome) {
+    case LeaseOutcome::kActive:
+      return "active";
+    case LeaseOutcome::kDone:
+      return "done";
+    case LeaseOutcome::kDuplicate:
+      return "duplicate";
+    case LeaseOutcome::kFailed:
+      return "failed";
+    case LeaseOutcome::kExpired:
+      return "expired";
+    case LeaseOutcome::kLost:
+      return "lost";
+    case LeaseOutcome::kCancelled:
+      return "cancelled";
+  }
+  return "unknown";
+}
+
+LeaseTable::LeaseTable(const LeaseOptions& options, uint64_t first_fencing)
+    : options_(options), next_fencing_(first_fencing) {}
+
+void LeaseTable::Add(const ItemKey& item) {
+  if (items_.try_emplace(item).second) available_.insert(item);
+}
+
+void LeaseTable::Remove(const ItemKey& item) {
+  auto found = items_.find(item);
+  if (found == items_.end()) return;
+  for (uint64_t fencing : found->second.leases) {
+    auto lease = leases_.find(fencing);
+    if (lease == leases_.end()) continue;
+    End(lease->second, LeaseOutcome::kCancelled, lease->second.offered_at);
+    leases_.erase(lease);
+  }
+  available_.erase(item);
+  items_.erase(found);
+}
+
+void LeaseTable::RemoveGroup(ItemKind kind, int64_t group) {
+  auto it = items_.lower_bound(ItemKey{kind, group, std::numeric_limits<int32_t>::min()});
+  while (it != items_.end() && it->first.kind == kind && it->first.group == group) {
+    const ItemKey key = it->first;
+    ++it;
+    Remove(key);
+  }
+}
+
+std::optional<LeaseGrant> LeaseTable::Offer(WorkerId worker, absl::Time now) {
+  for (const ItemKey& key : available_) {
+    const Item& item = items_.at(key);
+    if (item.not_before > now || Holds(item, worker)) continue;
+    return Grant(key, worker, now);
+  }
+  return OfferBackup(worker, now);
+}
+
+std::optional<LeaseGrant> LeaseTable::OfferBackup(WorkerId worker, absl::Time now) {
+  const LeaseRecord* oldest = nullptr;
+  for (const auto& [fencing, lease] : leases_) {
+    if (lease.outcome != LeaseOutcome::kActive) continue;
+    const Item& item = items_.at(lease.item);
+    if (item.done || Holds(item, worker) || ActiveLeases(item) > 1) continue;
+    const absl::Duration threshold =
+        std::max(options_.backup_minimum, MedianDuration(lease.item.kind) * options_.backup_factor);
+    if (now - lease.offered_at < threshold) continue;
+    if (oldest == nullptr || lease.offered_at < oldest->offered_at) oldest = &lease;
+  }
+  if (oldest == nullptr) return std::nullopt;
+  return Grant(oldest->item, worker, now);
+}
+
+LeaseGrant LeaseTable::Grant(const ItemKey& key, WorkerId worker, absl::Time now) {
+  const uint64_t fencing = next_fencing_++;
+  LeaseRecord& lease = leases_[fencing];
+  lease.fencing = fencing;
+  lease.item = key;
+  lease.worker = worker;
+  lease.offered_at = now;
+  lease.deadline = now + options_.lease_time;
+  items_.at(key).leases.push_back(fencing);
+  available_.erase(key);
+  ++active_;
+  return LeaseGrant{fencing, key};
+}
+
+void LeaseTable::Touch(WorkerId worker, absl::Time now) {
+  for (auto& [fencing, lease] : leases_) {
+    if (lease.worker == worker && lease.outcome == LeaseOutcome::kActive) {
+      lease.deadline = now + options_.lease_time;
+    }
+  }
+}
+
+std::optional<ItemKey> LeaseTable::Find(uint64_t fencing) const {
+  auto found = leases_.find(fencing);
+  if (found == leases_.end()) return std::nullopt;
+  return found->second.item;
+}
+
+bool LeaseTable::Complete(uint64_t fencing, absl::Time now) {
+  auto found = leases_.find(fencing);
+  if (found == leases_.end()) return false;
+  LeaseRecord& lease = found->second;
+  Item& item = items_.at(lease.item);
+  const bool first = !item.done;
+  if (lease.outcome == LeaseOutcome::kActive) {
+    auto& durations = durations_[static_cast<int>(lease.item.kind)];
+    size_t& next = next_duration_[static_cast<int>(lease.item.kind)];
+    if (durations.size() < kDurations) {
+      durations.push_back(now - lease.offered_at);
+    } else {
+      durations[next % kDurations] = now - lease.offered_at;
+    }
+    ++next;
+  }
+  End(lease, first ? LeaseOutcome::kDone : LeaseOutcome::kDuplicate, now);
+  item.done = true;
+  item.failures = 0;
+  available_.erase(lease.item);
+  return first;
+}
+
+int LeaseTable::Fail(uint64_t fencing, absl::Time now) {
+  auto found = leases_.find(fencing);
+  if (found == leases_.end()) return 0;
+  LeaseRecord& lease = found->second;
+  Item& item = items_.at(lease.item);
+  End(lease, LeaseOutcome::kFailed, now);
+  if (item.done) return 0;
+  item.not_before = now + options_.retry_delay;
+  MakeAvailableIfFree(lease.item);
+  return ++item.failures;
+}
+
+void LeaseTable::Reopen(const ItemKey& key) {
+  auto found = items_.find(key);
+  if (found == items_.end()) {
+    Add(key);
+    return;
+  }
+  found->second.done = false;
+  MakeAvailableIfFree(key);
+}
+
+int LeaseTable::WorkerGone(WorkerId worker, absl::Time now) {
+  int lost = 0;
+  for (auto& [fencing, lease] : leases_) {
+    if (lease.worker != worker || lease.outcome != LeaseOutcome::kActive) continue;
+    End(lease, LeaseOutcome::kLost, now);
+    MakeAvailableIfFree(lease.item);
+    ++lost;
+  }
+  return lost;
+}
+
+int LeaseTable::Expire(absl::Time now) {
+  int expired = 0;
+  for (auto& [fencing, lease] : leases_) {
+    if (lease.outcome != LeaseOutcome::kActive || lease.deadline > now) continue;
+    End(lease, LeaseOutcome::kExpired, now);
+    MakeAvailableIfFree(lease.item);
+    ++expired;
+  }
+  return expired;
+}
+
+std::vector<LeaseRecord> LeaseTable::TakeEnded() {
+  std::vector<LeaseRecord> ended;
+  ended.swap(ended_);
+  return ended;
+}
+
+void LeaseTable::End(LeaseRecord& lease, LeaseOutcome outcome, absl::Time now) {
+  if (lease.outcome != LeaseOutcome::kActive) return;
+  lease.outcome = outcome;
+  lease.ended_at = now;
+  --active_;
+  ended_.push_back(lease);
+}
+
+bool LeaseTable::Holds(const Item& item, WorkerId worker) const {
+  return std::any_of(item.leases.begin(), item.leases.end(), [&](uint64_t fencing) {
+    const LeaseRecord& lease = leases_.at(fencing);
+    return lease.worker == worker && lease.outcome == LeaseOutcome::kActive;
+  });
+}
+
+int LeaseTable::ActiveLeases(const Item& item) const {
+  return static_cast<int>(
+      std::count_if(item.leases.begin(), item.leases.end(), [&](uint64_t fencing) {
+        return leases_.at(fencing).outcome == LeaseOutcome::kActive;
+      }));
+}
+
+void LeaseTable::MakeAvailableIfFree(const ItemKey& key) {
+  const Item& item = items_.at(key);
+  if (!item.done && ActiveLeases(item) == 0) available_.insert(key);
+}
+
+absl::Duration LeaseTable::MedianDuration(ItemKind kind) const {
+  std::vector<absl::Duration> sorted = durations_[static_cast<int>(kind)];
+  if (sorted.empty()) return absl::ZeroDuration();
+  std::sort(sorted.begin(), sorted.end());
+  return sorted[sorted.size() / 2];
+}
+
+}  // namespace shoal

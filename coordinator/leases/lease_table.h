@@ -1,0 +1,144 @@
+// Who computes what, and until when: the table of leases.
+//
+// An item is offered to one worker at a time, with a fencing number and a deadline that the worker's
+// messages push forward. A lease that is given back, fails or expires makes its item available again.
+// When nothing is left to offer, an idle worker may double a lease that has run for long (a backup
+// task). A result counts whichever lease it comes from, because results of one item are equal.
+//
+// Pure: no gRPC, no clock of its own (times are passed in), not thread safe.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace shoal {
+
+enum class ItemKind : uint8_t { kRollout = 0, kEvaluation = 1 };
+
+// Names an item within a run. Offers are made in this order: rollouts before evaluations, then the
+// older group (iteration or evaluation), then the smaller index (shard or scene).
+struct ItemKey {
+  ItemKind kind = ItemKind::kRollout;
+  int64_t group = 0;
+  int32_t index = 0;
+  auto operator<=>(const ItemKey&) const = default;
+};
+
+using WorkerId = uint64_t;
+
+struct LeaseGrant {
+  uint64_t fencing = 0;
+  ItemKey item;
+};
+
+// How a lease ended, or kActive.
+enum class LeaseOutcome : uint8_t {
+  kActive,
+  kDone,       // first result of its item
+  kDuplicate,  // a result, but another was first
+  kFailed,     // the worker gave it back
+  kExpired,    // its deadline passed
+  kLost,       // the worker's stream ended
+  kCancelled,  // the item was removed
+};
+
+const char* LeaseOutcomeName(LeaseOutcome outcome);
+
+struct LeaseRecord {
+  uint64_t fencing = 0;
+  ItemKey item;
+  WorkerId worker = 0;
+  absl::Time offered_at;
+  absl::Time deadline;
+  absl::Time ended_at;
+  LeaseOutcome outcome = LeaseOutcome::kActive;
+};
+
+struct LeaseOptions {
+  // A worker silent for so long loses its leases.
+  absl::Duration lease_time = absl::Seconds(10);
+  // An item that failed is not offered again before this.
+  absl::Duration retry_delay = absl::Milliseconds(200);
+  // A backup task is offered once a lease has run this many times the median of finished ones...
+  double backup_factor = 3.0;
+  // ... and at least this long.
+  absl::Duration backup_minimum = absl::Seconds(2);
+};
+
+class LeaseTable {
+ public:
+  // first_fencing must be greater than any number used in the run before.
+  LeaseTable(const LeaseOptions& options, uint64_t first_fencing);
+
+  // Makes an item available. An item that is known already is left as it is.
+  void Add(const ItemKey& item);
+  // Takes the item out, with all of its leases (kCancelled), done or not.
+  void Remove(const ItemKey& item);
+  // Removes every item of a group.
+  void RemoveGroup(ItemKind kind, int64_t group);
+
+  // A lease for this worker, or nothing. A worker is never given an item it holds already.
+  std::optional<LeaseGrant> Offer(WorkerId worker, absl::Time now);
+
+  // Pushes the deadlines of all leases of a worker forward.
+  void Touch(WorkerId worker, absl::Time now);
+
+  // The item a fencing number stands for, while the table remembers it (until its item is removed).
+  std::optional<ItemKey> Find(uint64_t fencing) const;
+
+  // A result came. True: the item was not done before. Other leases of the item stay active until
+  // they end by themselves; their results are duplicates.
+  bool Complete(uint64_t fencing, absl::Time now);
+  // The worker could not do it. Returns how often the item has failed running.
+  int Fail(uint64_t fencing, absl::Time now);
+  // Makes a done item available again (its effect was lost).
+  void Reopen(const ItemKey& item);
+
+  // The worker is gone: its leases end as kLost. Returns how many.
+  int WorkerGone(WorkerId worker, absl::Time now);
+  // Ends leases whose deadline has passed. Returns how many.
+  int Expire(absl::Time now);
+
+  // Leases that ended since the last call, for the record.
+  std::vector<LeaseRecord> TakeEnded();
+
+  // Items nobody holds, and leases in force.
+  int available() const { return static_cast<int>(available_.size()); }
+  int active() const { return active_; }
+  uint64_t next_fencing() const { return next_fencing_; }
+
+ private:
+  struct Item {
+    bool done = false;
+    int failures = 0;
+    absl::Time not_before = absl::InfinitePast();
+    std::vector<uint64_t> leases;  // all remembered, active or not
+  };
+
+  LeaseGrant Grant(const ItemKey& key, WorkerId worker, absl::Time now);
+  void End(LeaseRecord& lease, LeaseOutcome outcome, absl::Time now);
+  bool Holds(const Item& item, WorkerId worker) const;
+  int ActiveLeases(const Item& item) const;
+  std::optional<LeaseGrant> OfferBackup(WorkerId worker, absl::Time now);
+  absl::Duration MedianDuration(ItemKind kind) const;
+  void MakeAvailableIfFree(const ItemKey& key);
+
+  LeaseOptions options_;
+  uint64_t next_fencing_;
+  int active_ = 0;
+  std::map<ItemKey, Item> items_;
+  std::set<ItemKey> available_;
+  std::map<uint64_t, LeaseRecord> leases_;
+  std::vector<LeaseRecord> ended_;
+  // Durations of the latest finished leases by kind, for backup tasks.
+  std::vector<absl::Duration> durations_[2];
+  size_t next_duration_[2] = {0, 0};
+};
+
+}  // namespace shoal

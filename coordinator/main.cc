@@ -1,0 +1,116 @@
+// shoal-coordinator: decides, hands out work and remembers everything of one run.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "common/command_line.h"
+#include "common/logging.h"
+#include "common/rpc.h"
+#include "common/shutdown.h"
+#include "common/version.h"
+#include "coordinator/service/peer_services.h"
+#include "coordinator/service/run_host.h"
+#include "coordinator/service/run_service.h"
+
+namespace shoal {
+namespace {
+
+// Exit codes, the same for all programs of shoal.
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+struct Arguments {
+  RunLoopOptions run;
+  ServerOptions server;
+  double lease_seconds = 10;
+  std::string log;
+  std::string log_level = "info";
+  bool exit_with_parent = false;
+};
+
+void AddArguments(CLI::App& app, Arguments& arguments) {
+  app.add_option("--run_dir", arguments.run.run_dir, "the run's folder, with config.textproto in it")
+      ->required()
+      ->type_name("DIR");
+  app.add_option("--listen", arguments.server.listen, "unix:/path or host:port; port 0: any free one")
+      ->type_name("ADDRESS")
+      ->capture_default_str();
+  app.add_option("--lease_seconds", arguments.lease_seconds,
+                 "an actor or learner silent for so long is given up")
+      ->check(CLI::Range(1.0, 3600.0))
+      ->capture_default_str();
+  app.add_option("--log", arguments.log, "append the log to this file (default: standard error)")
+      ->type_name("FILE");
+  app.add_option("--log_level", arguments.log_level, "debug, info, warning, error or off")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+  app.add_flag("--allow_insecure", arguments.server.allow_insecure,
+               "listen unencrypted where other machines can connect");
+  app.add_flag("--exit_with_parent", arguments.exit_with_parent,
+               "end when the process that started this one ends");
+  app.set_version_flag("--version", VersionLine("shoal-coordinator"));
+}
+
+int Fail(const absl::Status& status) {
+  LogError("shoal-coordinator ends", {{"error", status}});
+  std::fprintf(stderr, "shoal-coordinator: %s\n", std::string(status.message()).c_str());
+  return absl::IsInvalidArgument(status) || absl::IsAlreadyExists(status) ? kUsage : kFailed;
+}
+
+int Serve(const Arguments& arguments, ShutdownSignal& signal) {
+  auto loop = RunLoop::Open(arguments.run, absl::Now());
+  if (!loop.ok()) return Fail(loop.status());
+  RunHost host(*std::move(loop));
+  WorkerServiceImpl workers(&host);
+  LearnerServiceImpl learners(&host);
+  RunServiceImpl runs(&host);
+  auto server = StartServer(arguments.server, {&workers, &learners, &runs});
+  if (!server.ok()) return Fail(server.status());
+  LogInfo("listening", {{"address", (*server)->address()}});
+  std::printf("listening on %s\n", (*server)->address().c_str());
+  std::fflush(stdout);
+
+  bool stopping = false;
+  while (!host.WaitUntilOver(absl::Now() + absl::Milliseconds(100))) {
+    if (!stopping && signal.count() > 0) {
+      stopping = true;
+      host.With([](RunLoop& run, absl::Time now) { run.Stop(now); });
+    }
+  }
+  // Dismissed peers and watchers leave by themselves.
+  (*server)->Drain(absl::Now() + absl::Seconds(2));
+  return host.failed() ? kFailed : 0;
+}
+
+int Main(int argc, char** argv) {
+  // A second signal ends the program at once: run.db holds everything that is committed.
+  ShutdownSignal signal;
+  CLI::App app("shoal-coordinator: decides, hands out work and remembers everything of one run");
+  Arguments arguments;
+  AddArguments(app, arguments);
+  auto outcome = ParseCommandLine(app, argc, argv, std::cout);
+  if (!outcome.ok()) {
+    std::fprintf(stderr, "shoal-coordinator: %s\n", std::string(outcome.status().message()).c_str());
+    return kUsage;
+  }
+  if (*outcome == CommandLineOutcome::kShown) return 0;
+  if (arguments.exit_with_parent) DieWithParent();
+  arguments.run.lease_time = absl::Seconds(arguments.lease_seconds);
+  LogOptions log;
+  log.component = "coordinator";
+  log.file = arguments.log;
+  auto level = ParseLogLevel(arguments.log_level);
+  if (!level.ok()) return Fail(level.status());
+  log.level = *level;
+  if (absl::Status status = SetUpLogging(log); !status.ok()) return Fail(status);
+  return Serve(arguments, signal);
+}
+
+}  // namespace
+}  // namespace shoal
+
+int main(int argc, char** argv) { return shoal::Main(argc, argv); }

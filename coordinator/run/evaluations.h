@@ -1,0 +1,87 @@
+// The evaluations of a run: which are due, their scenes, and what follows from their results (the
+// gate's answer, the best checkpoint). Judged in the order of their numbers, whenever they end.
+// Pure but for the store; not thread safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "coordinator/evaluation/best_checkpoint.h"
+#include "coordinator/evaluation/summary.h"
+#include "coordinator/leases/lease_table.h"
+#include "coordinator/run/evaluation_board.h"
+#include "coordinator/run/planner.h"
+#include "coordinator/store/run_store.h"
+#include "nlohmann/json_fwd.hpp"
+#include "shoal/v1/config.pb.h"
+#include "shoal/v1/items.pb.h"
+
+namespace shoal {
+
+class Evaluations {
+ public:
+  // All must outlive this.
+  Evaluations(const v1::RunOptions& options, Planner* planner, RunStore* store,
+              LeaseTable* leases);
+
+  // Judges what the store has of finished evaluations, so that gate and best checkpoint stand as
+  // they did.
+  absl::Status Restore();
+
+  // Makes the evaluations that are due after this many committed iterations and are not made yet;
+  // one that was pending at a restart goes on with the scenes that are stored.
+  absl::Status MakeDue(int64_t committed, absl::Time now);
+
+  v1::EvaluationItem Item(const ItemKey& key) const { return board_.Item(key.group, key.index); }
+  // A scene's record came in; the first is stored. InvalidArgument: it is no such record.
+  absl::StatusOr<EvaluationBoard::Verdict> Accept(const ItemKey& key, const std::string& bytes);
+
+  // Judges the evaluations that are complete. True: at least one was.
+  absl::StatusOr<bool> JudgeComplete(absl::Time now);
+
+  // All multi-evaluations up to this iteration are judged.
+  int64_t judged_iteration() const { return judged_iteration_; }
+  // Nothing is left to play.
+  bool idle() const { return board_.empty(); }
+  // Checkpoints that must stay: of evaluations to come, and the best.
+  std::vector<int64_t> NeededIterations() const;
+  // 0: none satisfied the limits yet.
+  int64_t best_iteration() const { return best_.best() ? best_.best()->iteration : 0; }
+
+  // For progress.
+  int done() const { return done_; }
+  double last_survival() const { return last_survival_; }
+  int64_t last_iteration() const { return last_iteration_; }
+  const std::string& last_gate_event() const { return last_gate_event_; }
+
+ private:
+  absl::Status Make(EvaluationJob job, absl::Time now);
+  absl::Status LoadScenes(int64_t id);
+  EvaluationJob MultiJob(int64_t k) const;
+  // The jobs after the last iteration, once everything before is judged.
+  std::vector<EvaluationJob> FinalJobs(int64_t total) const;
+  // What follows from a finished evaluation; the gate's record, or null where it is not asked.
+  absl::StatusOr<nlohmann::ordered_json> Apply(const std::string& kind, int64_t iteration,
+                                               const EvaluationSummary& summary);
+  int64_t MultiCount(int64_t committed) const;
+
+  v1::RunOptions options_;
+  Planner* planner_;
+  RunStore* store_;
+  LeaseTable* leases_;
+  EvaluationBoard board_;
+  BestCheckpoint best_;
+  int64_t made_ = 0;  // evaluations made so far; their numbers are 0..made_ - 1
+  int64_t judged_iteration_ = 0;
+  int done_ = 0;
+  double last_survival_ = -1;
+  int64_t last_iteration_ = 0;
+  std::string last_gate_event_;
+};
+
+}  // namespace shoal

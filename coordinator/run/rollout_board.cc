@@ -1,0 +1,76 @@
+#include "coordinator/run/rollout_board.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace shoal {
+
+RolloutBoard::RolloutBoard(v1::IterationPlan plan, std::vector<v1::EnvironmentPlan> environments,
+                           std::vector<std::string> shard_states, std::string policy_sha256,
+                           int envs_per_shard)
+    : plan_(std::move(plan)),
+      environments_(std::move(environments)),
+      shard_states_(std::move(shard_states)),
+      policy_sha256_(std::move(policy_sha256)),
+      envs_per_shard_(envs_per_shard) {
+  results_.resize((environments_.size() + envs_per_shard_ - 1) / envs_per_shard_);
+  shard_states_.resize(results_.size());
+}
+
+v1::RolloutItem RolloutBoard::Item(int shard) const {
+  v1::RolloutItem item;
+  *item.mutable_plan() = plan_;
+  item.set_shard(shard);
+  const size_t first = static_cast<size_t>(shard) * envs_per_shard_;
+  const size_t end = std::min(first + envs_per_shard_, environments_.size());
+  item.set_first_environment(static_cast<int32_t>(first));
+  item.set_policy_sha256(policy_sha256_);
+  item.set_state(shard_states_[shard]);
+  for (size_t e = first; e < end; ++e) *item.add_environments() = environments_[e];
+  return item;
+}
+
+RolloutBoard::Verdict RolloutBoard::Accept(int shard, const std::string& bytes,
+                                           v1::RolloutRecord record, const std::string& worker,
+                                           const std::string& learner_session) {
+  ShardEntry& result = results_[shard];
+  if (!result.bytes.empty() && result.bytes != bytes) return Verdict::kMismatch;
+  result.learner_session = learner_session;
+  if (!result.bytes.empty()) return Verdict::kRepeated;
+  result.bytes = bytes;
+  result.record = std::move(record);
+  result.worker = worker;
+  ++done_;
+  return Verdict::kFirst;
+}
+
+std::vector<int> RolloutBoard::MissingRows(const std::string& learner_session) const {
+  std::vector<int> missing;
+  for (int shard = 0; shard < shards(); ++shard) {
+    if (results_[shard].bytes.empty() || results_[shard].learner_session != learner_session) {
+      missing.push_back(shard);
+    }
+  }
+  return missing;
+}
+
+std::vector<v1::RolloutRecord> RolloutBoard::Records() const {
+  std::vector<v1::RolloutRecord> records;
+  records.reserve(results_.size());
+  for (const ShardEntry& result : results_) records.push_back(result.record);
+  return records;
+}
+
+v1::BeginUpdate RolloutBoard::UpdateOrder() const {
+  v1::BeginUpdate order;
+  *order.mutable_plan() = plan_;
+  for (int shard = 0; shard < shards(); ++shard) {
+    v1::ShardRows* rows = order.add_shards();
+    rows->set_shard(shard);
+    rows->set_rows(results_[shard].record.rows());
+    rows->set_rows_checksum(results_[shard].record.rows_checksum());
+  }
+  return order;
+}
+
+}  // namespace shoal

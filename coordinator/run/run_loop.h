@@ -1,0 +1,118 @@
+// The coordinator's run, as a state machine: actors and the learner come and go, results come in,
+// and out go leases, updates and commits. Everything happens inside an event method, in its caller's
+// thread, with the time passed in; no gRPC, no threads, no clock. Not thread safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "coordinator/leases/lease_table.h"
+#include "coordinator/run/evaluations.h"
+#include "coordinator/run/open_run.h"
+#include "coordinator/run/ports.h"
+#include "coordinator/run/training.h"
+#include "shoal/v1/run.pb.h"
+
+namespace shoal {
+
+struct RunLoopOptions {
+  // OUT/RUN_NAME, with config.textproto in it; run.db is made where there is none.
+  std::string run_dir;
+  // A peer silent for so long loses its leases, and is cut off.
+  absl::Duration lease_time = absl::Seconds(10);
+  absl::Duration heartbeat_interval = absl::Seconds(1);
+};
+
+class RunLoop {
+ public:
+  // Opens the run and takes it up after its last committed iteration. NotFound: no run there;
+  // InvalidArgument: options or tail files that do not hold; DataLoss: run.db contradicts them.
+  static absl::StatusOr<std::unique_ptr<RunLoop>> Open(const RunLoopOptions& options,
+                                                       absl::Time now);
+
+  // An actor opens its stream. FailedPrecondition: it does not fit this run (message says why); the
+  // port is not kept then.
+  absl::StatusOr<WorkerId> WorkerArrived(const v1::WorkerHello& hello, WorkerPort* port,
+                                         absl::Time now);
+  void OnWorkerMessage(WorkerId id, const v1::WorkRequest& message, absl::Time now);
+  void WorkerGone(WorkerId id, absl::Time now);
+
+  // The learner opens its stream. AlreadyExists: another one is there.
+  absl::Status LearnerArrived(const v1::LearnerHello& hello, LearnerPort* port, absl::Time now);
+  void OnLearnerMessage(LearnerPort* port, const v1::LearnRequest& message, absl::Time now);
+  void LearnerGone(LearnerPort* port, absl::Time now);
+
+  // Ends expired leases and cuts silent peers off; several times a second.
+  void Tick(absl::Time now);
+  // Stop after the next commit.
+  void Stop(absl::Time now);
+
+  v1::RunStatus Status(absl::Time now) const;
+  // Done, stopped or failed: nothing will happen any more.
+  bool over() const { return state_ != State::kRunning; }
+  bool failed() const { return state_ == State::kFailed; }
+
+ private:
+  enum class State { kRunning, kDone, kStopped, kFailed };
+  struct Worker {
+    WorkerPort* port = nullptr;
+    v1::WorkerHello hello;
+    absl::Time last_message;
+    int active = 0;
+    int64_t items_done = 0;
+  };
+  struct Learner {
+    LearnerPort* port = nullptr;
+    v1::LearnerHello hello;
+    absl::Time last_message;
+    bool ready = false;
+  };
+
+  explicit RunLoop(const RunLoopOptions& options) : options_(options) {}
+  absl::Status Restore(absl::Time now);
+
+  // Does everything that can be done now.
+  void Advance(absl::Time now);
+  absl::Status TryAdvance(absl::Time now);
+  void Dispatch(absl::Time now);
+  void SendLease(Worker& worker, const LeaseGrant& grant);
+  void SendRetain();
+
+  absl::Status OnResult(Worker& worker, const v1::WorkResult& result, absl::Time now);
+  absl::Status OnRollout(const ItemKey& item, Worker& worker, const v1::WorkResult& result,
+                         absl::Time now);
+  absl::Status OnFailure(Worker& worker, const v1::WorkFailure& failure, absl::Time now);
+  absl::Status Mismatch(const ItemKey& item, const std::string& first, const Worker& second);
+  absl::Status OnReady(const v1::LearnerReady& ready);
+  absl::Status OnUpdateDone(const v1::UpdateDone& done, absl::Time now);
+  absl::Status OnUpdateFailed(const v1::UpdateFailed& failed);
+
+  // A status that is not OK ends the run as failed.
+  void Check(const absl::Status& status);
+  // The run ends; peers are dismissed.
+  void End(State state, const std::string& message);
+  std::vector<LeaseRow> TakeEndedLeases();
+  void FillState(v1::RunStatus& status) const;
+
+  RunLoopOptions options_;
+  OpenedRun run_;
+  std::unique_ptr<LeaseTable> leases_;
+  std::unique_ptr<Training> training_;
+  std::unique_ptr<Evaluations> evaluations_;
+
+  State state_ = State::kRunning;
+  std::string message_;
+  bool stopping_ = false;
+  int learner_failures_ = 0;
+  std::map<WorkerId, Worker> workers_;
+  WorkerId next_worker_ = 1;
+  Learner learner_;
+};
+
+}  // namespace shoal

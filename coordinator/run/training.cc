@@ -1,0 +1,237 @@
+#include "coordinator/run/training.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/hash.h"
+#include "nlohmann/json.hpp"
+
+namespace shoal {
+namespace {
+
+// Names what a plan says of every environment.
+std::string EnvironmentsHash(const std::vector<v1::EnvironmentPlan>& environments) {
+  Sha256 hash;
+  for (const v1::EnvironmentPlan& environment : environments) {
+    const std::string bytes = environment.SerializeAsString();
+    hash.Update(absl::StrCat(bytes.size(), ":"));
+    hash.Update(bytes);
+  }
+  return hash.FinishHex();
+}
+
+}  // namespace
+
+Training::Training(const v1::RunOptions& options, Planner* planner, RunStore* store,
+                   LeaseTable* leases)
+    : options_(options), planner_(planner), store_(store), leases_(leases) {
+  shard_states_.resize(planner_->num_shards());
+}
+
+std::optional<std::string> Training::PolicyHash(int64_t version) const {
+  auto found = policy_sha256_.find(version);
+  if (found == policy_sha256_.end()) return std::nullopt;
+  return found->second;
+}
+
+absl::Status Training::Restore() {
+  auto last = store_->LastCommitted();
+  if (!last.ok()) return last.status();
+  if (last->policy_sha256.empty()) return absl::OkStatus();
+  committed_ = planned_ = last->iteration;
+  for (int64_t v = std::max<int64_t>(0, committed_ - options_.policy_lag()); v <= committed_; ++v) {
+    auto hash = store_->PolicySha256(v);
+    if (!hash.ok()) return hash.status();
+    policy_sha256_[v] = *std::move(hash);
+  }
+  if (committed_ == 0) return absl::OkStatus();
+  auto state = store_->LoadPlannerState(committed_);
+  if (!state.ok()) return state.status();
+  if (absl::Status status = planner_->RestoreState(*state); !status.ok()) return status;
+  auto shards = store_->LoadShardStates(committed_);
+  if (!shards.ok()) return shards.status();
+  shard_states_ = *std::move(shards);
+  return absl::OkStatus();
+}
+
+absl::Status Training::LearnerReady(const v1::LearnerReady& ready, const std::string& session) {
+  if (committed_ < 0 && ready.iteration() == 0) {
+    if (absl::Status status = store_->SetInitialPolicy(ready.policy_sha256()); !status.ok()) {
+      return status;
+    }
+    committed_ = 0;
+    policy_sha256_[0] = ready.policy_sha256();
+  }
+  const std::string& expected = policy_sha256_[committed_];
+  if (ready.iteration() != committed_ || ready.policy_sha256() != expected) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the learner has version ", ready.iteration(), " with policy_sha256 ",
+        ready.policy_sha256(), "; committed is version ", committed_, " with ", expected));
+  }
+  session_ = session;
+  updating_ = 0;
+  for (auto& [iteration, flight] : flights_) OfferShards(flight);
+  return absl::OkStatus();
+}
+
+void Training::LearnerGone() {
+  session_.clear();
+  updating_ = 0;
+}
+
+bool Training::WaitsForEvaluation(int64_t judged) const {
+  return planned_ < total() && planner_->JudgedUpToNeeded(planned_ + 1) > judged;
+}
+
+absl::StatusOr<bool> Training::PlanNext(int64_t judged, absl::Time now) {
+  const int64_t next = planned_ + 1;
+  if (session_.empty() || next > total() || WaitsForEvaluation(judged)) return false;
+  if (!flights_.empty() && !flights_.rbegin()->second.folded) return false;
+  const int64_t version = std::max<int64_t>(0, next - 1 - options_.policy_lag());
+  const auto hash = PolicyHash(version);
+  if (!hash || next > committed_ + 1 + options_.policy_lag()) return false;
+
+  PlannedIteration planned = planner_->Plan(next);
+  if (absl::Status status = store_->SavePlan(planned.plan, EnvironmentsHash(planned.environments));
+      !status.ok()) {
+    return status;
+  }
+  RolloutBoard board(planned.plan, std::move(planned.environments), shard_states_, *hash,
+                     static_cast<int>(options_.envs_per_shard()));
+  Flight& flight = flights_.emplace(next, Flight(std::move(board), now)).first->second;
+  planned_ = next;
+  OfferShards(flight);
+  return true;
+}
+
+void Training::OfferShards(Flight& flight) {
+  for (int shard : flight.board.MissingRows(session_)) {
+    leases_->Reopen(ItemKey{ItemKind::kRollout, flight.board.plan().iteration(), shard});
+  }
+}
+
+v1::RolloutItem Training::Item(const ItemKey& key) const {
+  return flights_.at(key.group).board.Item(key.index);
+}
+
+const ShardEntry& Training::Result(const ItemKey& key) const {
+  return flights_.at(key.group).board.result(key.index);
+}
+
+absl::StatusOr<RolloutBoard::Verdict> Training::Accept(const ItemKey& key,
+                                                       const v1::WorkResult& result,
+                                                       const std::string& worker,
+                                                       absl::Time now) {
+  auto found = flights_.find(key.group);
+  if (found == flights_.end()) return RolloutBoard::Verdict::kRepeated;
+  Flight& flight = found->second;
+  v1::RolloutRecord record;
+  if (!record.ParseFromString(result.rollout()) || record.iteration() != key.group ||
+      record.shard() != key.index) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the record from ", worker, " is not one of iteration ", key.group, ", shard ",
+                     key.index));
+  }
+  const auto verdict = flight.board.Accept(key.index, result.rollout(), std::move(record), worker,
+                                           result.learner_session());
+  if (verdict == RolloutBoard::Verdict::kMismatch) return verdict;
+  if (!session_.empty() && result.learner_session() != session_) {
+    // Its rows went to a learner that is gone.
+    leases_->Reopen(key);
+  }
+  if (absl::Status status = FoldIfComplete(flight, now); !status.ok()) return status;
+  return verdict;
+}
+
+absl::Status Training::FoldIfComplete(Flight& flight, absl::Time now) {
+  if (flight.folded || !flight.board.complete()) return absl::OkStatus();
+  auto measurements = planner_->Fold(flight.board.plan(), flight.board.Records());
+  if (!measurements.ok()) return measurements.status();
+  flight.measurements = *std::move(measurements);
+  flight.planner_state = planner_->SaveState();
+  flight.tail_used = planner_->TailUsed();
+  for (int shard = 0; shard < flight.board.shards(); ++shard) {
+    flight.next_states.push_back(flight.board.result(shard).record.next_state());
+  }
+  shard_states_ = flight.next_states;
+  flight.folded = true;
+  flight.folded_at = now;
+  return absl::OkStatus();
+}
+
+std::optional<v1::BeginUpdate> Training::NextUpdate() {
+  if (session_.empty() || updating_ != 0 || flights_.empty()) return std::nullopt;
+  Flight& flight = flights_.begin()->second;
+  if (!flight.folded || !flight.board.MissingRows(session_).empty()) return std::nullopt;
+  updating_ = flight.board.plan().iteration();
+  return flight.board.UpdateOrder();
+}
+
+void Training::UpdateFailed(const v1::UpdateFailed& failed) {
+  auto found = flights_.find(failed.iteration());
+  if (found == flights_.end() || updating_ != failed.iteration()) return;
+  updating_ = 0;
+  for (int shard : failed.missing_shards()) {
+    if (shard < 0 || shard >= found->second.board.shards()) continue;
+    found->second.board.ForgetRows(shard);
+  }
+  OfferShards(found->second);
+}
+
+absl::StatusOr<std::optional<IterationMeasurements>> Training::Commit(
+    const v1::UpdateDone& done, std::vector<LeaseRow> ended_leases, absl::Time now) {
+  if (updating_ == 0 || done.iteration() != updating_) return std::nullopt;
+  Flight& flight = flights_.at(updating_);
+  flight.measurements.update = done.stats();
+  NoteTimes(flight, done, now);
+
+  IterationCommit commit;
+  commit.iteration = updating_;
+  commit.policy_sha256 = done.policy_sha256();
+  commit.measurements = ToJson(flight.measurements).dump();
+  commit.planner_state = flight.planner_state;
+  commit.tail_used = flight.tail_used;
+  commit.leases = std::move(ended_leases);
+  commit.committed_at = now;
+  for (int shard = 0; shard < flight.board.shards(); ++shard) {
+    const ShardEntry& entry = flight.board.result(shard);
+    commit.shards.push_back(ShardResult{shard, entry.bytes, entry.worker});
+  }
+  if (absl::Status status = store_->CommitIteration(commit); !status.ok()) return status;
+
+  committed_ = updating_;
+  updating_ = 0;
+  policy_sha256_[committed_] = done.policy_sha256();
+  last_ = flight.measurements;
+  survival_rate_ = last_->survival_rate.value_or(survival_rate_);
+  flights_.erase(committed_);
+  leases_->RemoveGroup(ItemKind::kRollout, committed_);
+  return last_;
+}
+
+void Training::NoteTimes(Flight& flight, const v1::UpdateDone& done, absl::Time now) {
+  IterationMeasurements& m = flight.measurements;
+  const absl::Time begin = std::max(last_commit_, flight.planned_at);
+  iteration_time_ = now - (last_commit_ == absl::InfinitePast() ? flight.planned_at : last_commit_);
+  const double wall = absl::ToDoubleSeconds(iteration_time_);
+  m.rollout_seconds = absl::ToDoubleSeconds(flight.folded_at - flight.planned_at);
+  m.update_seconds = done.update_seconds();
+  m.evaluation_seconds = evaluation_seconds_;
+  m.waiting_seconds = std::max(
+      0.0, wall - absl::ToDoubleSeconds(flight.folded_at - std::min(begin, flight.folded_at)) -
+               done.update_seconds());
+  m.rows_per_second = wall > 0 ? static_cast<double>(m.rows) / wall : 0;
+  evaluation_seconds_ = 0;
+  last_commit_ = now;
+}
+
+int64_t Training::current_iteration() const {
+  return flights_.empty() ? std::max<int64_t>(committed_, 0) : flights_.rbegin()->first;
+}
+
+int Training::shards_done() const {
+  return flights_.empty() ? 0 : flights_.rbegin()->second.board.done();
+}
+
+}  // namespace shoal

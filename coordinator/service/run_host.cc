@@ -1,0 +1,48 @@
+#include "coordinator/service/run_host.h"
+
+#include <utility>
+
+namespace shoal {
+namespace {
+
+constexpr absl::Duration kTick = absl::Milliseconds(100);
+
+}  // namespace
+
+RunHost::RunHost(std::unique_ptr<RunLoop> loop)
+    : loop_(std::move(loop)), ticker_([this] { TickUntilClosed(); }) {}
+
+RunHost::~RunHost() {
+  Close();
+  ticker_.join();
+}
+
+void RunHost::TickUntilClosed() {
+  absl::MutexLock lock(&mutex_);
+  while (!mutex_.AwaitWithTimeout(absl::Condition(&closing_), kTick)) {
+    loop_->Tick(absl::Now());
+  }
+}
+
+v1::RunStatus RunHost::Status() const {
+  absl::MutexLock lock(&mutex_);
+  return loop_->Status(absl::Now());
+}
+
+bool RunHost::WaitUntilOver(absl::Time deadline) const {
+  absl::MutexLock lock(&mutex_);
+  auto over = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closing_ || loop_->over(); };
+  return mutex_.AwaitWithDeadline(absl::Condition(&over), deadline);
+}
+
+bool RunHost::failed() const {
+  absl::MutexLock lock(&mutex_);
+  return loop_->failed();
+}
+
+void RunHost::Close() {
+  absl::MutexLock lock(&mutex_);
+  closing_ = true;
+}
+
+}  // namespace shoal

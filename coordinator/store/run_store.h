@@ -1,0 +1,226 @@
+// run.db: everything a run remembers. The coordinator alone writes it; a commit is durable when it
+// returns OK, and after a crash the database holds all of a commit or nothing of it.
+//
+// One thread at a time (the coordinator's loop owns it). A RunStore may be moved. Strings named JSON
+// or spec are stored as they are. Times are kept to the microsecond.
+//
+// Errors name the file and say what SQLite said. Besides the codes listed at the methods, every one of
+// them may return those of database.h: kDataLoss (damaged), kResourceExhausted (disk full),
+// kPermissionDenied, kUnavailable (another process holds the database), kInternal.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "coordinator/store/database.h"
+#include "shoal/v1/items.pb.h"
+
+namespace shoal {
+
+enum class RunState { kRunning, kStopped, kDone, kFailed };
+// "running", "stopped", "done", "failed".
+const char* RunStateName(RunState state);
+
+struct RunInfo {
+  std::string id;
+  std::string name;
+  // config.textproto, resolved.
+  std::string options;
+  std::string build;
+  absl::Time created_at;
+  // Empty until an actor was accepted.
+  std::string kernel_id;
+  RunState status = RunState::kRunning;
+  // Why it ended, for people.
+  std::string message;
+};
+
+// A lease that ended (or is still in force: no ended_at).
+struct LeaseRow {
+  uint64_t fencing = 0;
+  std::string kind;  // "rollout" or "evaluation"
+  int64_t group = 0;  // iteration or evaluation
+  int32_t index = 0;  // shard or scene
+  std::string worker;
+  absl::Time offered_at;
+  std::optional<absl::Time> ended_at;
+  std::string outcome;
+};
+
+struct SavedPlan {
+  v1::IterationPlan plan;
+  std::string tail_hash;
+};
+
+struct ShardResult {
+  int32_t shard = 0;
+  // A serialized RolloutRecord, as it came.
+  std::string record;
+  // Name of the worker whose result it is.
+  std::string worker;
+};
+
+// Everything that one iteration adds.
+struct IterationCommit {
+  int64_t iteration = 0;
+  // Of the version that its update made; 64 lowercase hex digits.
+  std::string policy_sha256;
+  std::string measurements;   // JSON
+  std::string planner_state;  // bytes of the caller's making
+  std::vector<ShardResult> shards;  // in shard order from 0
+  // Tail slots that each environment has taken so far; empty where there is no queue.
+  std::vector<int64_t> tail_used;
+  std::vector<LeaseRow> leases;  // ended since the last commit
+  absl::Time committed_at;
+};
+
+struct LastCommit {
+  // 0: none yet.
+  int64_t iteration = 0;
+  // Of that version; for iteration 0 the initial policy's, empty while it is not known.
+  std::string policy_sha256;
+};
+
+struct CommittedIteration {
+  int64_t iteration = 0;
+  std::string policy_sha256;
+  std::string measurements;
+  absl::Time committed_at;
+};
+
+struct EvaluationRow {
+  int64_t id = 0;
+  // What it is for: "multi" for those that feed the gate, others as the caller likes.
+  std::string kind;
+  int64_t iteration = 0;
+  std::string spec;
+  absl::Time created_at;
+  // Where it is finished:
+  std::optional<absl::Time> finished_at;
+  std::string summary;                    // JSON
+  std::optional<std::string> gate_event;  // JSON
+};
+
+struct EvaluationScene {
+  int32_t scene = 0;
+  // A serialized EvaluationEpisode.
+  std::string record;
+};
+
+// One commit in the order in which they were made.
+struct JournalEntry {
+  enum class Kind { kIteration, kEvaluation };
+  int64_t sequence = 0;
+  Kind kind = Kind::kIteration;
+  // Iteration, or id of the evaluation.
+  int64_t id = 0;
+};
+
+class RunStore {
+ public:
+  // Kind of the evaluations that feed the gate; they finish in the order of their ids.
+  static constexpr absl::string_view kMultiEvaluation = "multi";
+  // Shard states and planner states of so many last iterations are kept; older ones are dropped.
+  static constexpr int64_t kKeptStates = 3;
+
+  // Makes run.db with its run. `info.status`, `.message` and `.kernel_id` count too.
+  // kAlreadyExists: the file is there; kNotFound, kPermissionDenied: the folder is not there, or may
+  // not be written.
+  static absl::StatusOr<RunStore> Create(const std::string& path, const RunInfo& info);
+  // Opens an existing one to go on with it. kNotFound; kDataLoss: damaged; kFailedPrecondition: of
+  // another schema version, or not a run's.
+  static absl::StatusOr<RunStore> Open(const std::string& path);
+  // For tools, also while the run is on: every method that writes fails with kPermissionDenied.
+  static absl::StatusOr<RunStore> OpenReadOnly(const std::string& path);
+
+  // --- The run ---
+  absl::StatusOr<RunInfo> Info() const;
+  absl::Status SetStatus(RunState status, absl::string_view message);
+  // The first call settles it, later ones must agree: kFailedPrecondition names both.
+  absl::Status SetKernelId(absl::string_view kernel_id);
+  absl::Status SetInitialPolicy(absl::string_view policy_sha256);
+  // Reserves the fencing numbers first .. first + block - 1, block >= 1, and returns first. Numbers
+  // grow across restarts and start at 1; those of a block that were not used are lost.
+  absl::StatusOr<uint64_t> NextFencing(int64_t block);
+  // In one transaction. A fencing number that is there already is replaced.
+  absl::Status RecordLeases(std::span<const LeaseRow> leases);
+
+  // --- Iterations ---
+  // Saves the plan of an iteration before any of its items is offered. Plans come in order: at most
+  // one after the last (kFailedPrecondition). Saving an equal plan again is no error; a different one
+  // is kAlreadyExists, and nothing changes: a plan, once made, stands.
+  absl::Status SavePlan(const v1::IterationPlan& plan, absl::string_view tail_hash);
+  // kNotFound: none was saved.
+  absl::StatusOr<SavedPlan> LoadPlan(int64_t iteration) const;
+  // 0: none.
+  absl::StatusOr<int64_t> LastPlan() const;
+
+  // One transaction. kFailedPrecondition: the iteration is not the one after the last commit, or has
+  // no plan; kInvalidArgument: a record that is not one of this iteration and shard, shards that do
+  // not run from 0, or a policy_sha256 that is none.
+  absl::Status CommitIteration(const IterationCommit& commit);
+  absl::StatusOr<LastCommit> LastCommitted() const;
+  // Policy of version 0 .. the last committed one. kNotFound: not committed.
+  absl::StatusOr<std::string> PolicySha256(int64_t version) const;
+  // kNotFound: not committed, or older than the last kKeptStates.
+  absl::StatusOr<std::string> LoadPlannerState(int64_t iteration) const;
+  // Serialized ShardStates after the iteration, in shard order. Errors as LoadPlannerState.
+  absl::StatusOr<std::vector<std::string>> LoadShardStates(int64_t iteration) const;
+  // kNotFound: not committed.
+  absl::StatusOr<CommittedIteration> LoadIteration(int64_t iteration) const;
+  // In shard order, without next_state.
+  absl::StatusOr<std::vector<v1::RolloutRecord>> LoadShardRecords(int64_t iteration) const;
+  // Slots taken by environment, after the last commit.
+  absl::StatusOr<std::vector<int64_t>> LoadTailUsed() const;
+
+  // --- Evaluations ---
+  // Ids count from 0 without gaps (kFailedPrecondition). Adding an equal one again is no error, a
+  // different one of the same id is kAlreadyExists. finished_at, summary and gate_event do not count.
+  absl::Status AddEvaluation(const EvaluationRow& evaluation);
+  // Keeps one scene's record of a pending evaluation. An equal record again is no error; another one
+  // is kAlreadyExists, and nothing changes. kNotFound: no such evaluation; kFailedPrecondition: it is
+  // finished.
+  absl::Status SaveEvaluationScene(int64_t evaluation, int32_t scene, absl::string_view record);
+  // In scene order.
+  absl::StatusOr<std::vector<EvaluationScene>> LoadEvaluationScenes(int64_t evaluation) const;
+  // One transaction: the summary and, where the gate was asked, its event. kFailedPrecondition: it is
+  // finished already, or is "multi" while an earlier "multi" one is pending; kNotFound: no such one.
+  absl::Status FinishEvaluation(int64_t evaluation, absl::string_view summary,
+                                std::optional<absl::string_view> gate_event,
+                                absl::Time finished_at);
+  // kNotFound.
+  absl::StatusOr<EvaluationRow> LoadEvaluation(int64_t evaluation) const;
+  // By id.
+  absl::StatusOr<std::vector<EvaluationRow>> PendingEvaluations() const;
+  absl::StatusOr<std::vector<EvaluationRow>> FinishedEvaluations() const;
+
+  // --- The order of commits ---
+  // Iterations and finished evaluations with sequence > `after`, in order, at most `limit`.
+  absl::StatusOr<std::vector<JournalEntry>> Journal(int64_t after, int64_t limit) const;
+
+  const std::string& path() const { return database_.path(); }
+
+ private:
+  explicit RunStore(Database database) : database_(std::move(database)) {}
+  // The text column `column` of the run; SettleOnce sets it if it is empty.
+  absl::Status SettleOnce(const char* column, const char* what, absl::string_view value);
+  absl::Status InsertLeases(std::span<const LeaseRow> leases);
+  absl::Status InsertShards(const IterationCommit& commit);
+  absl::Status InsertTailUsed(const IterationCommit& commit);
+  absl::Status DropOldStates(int64_t iteration);
+  absl::StatusOr<int64_t> TakeSequence();
+  absl::StatusOr<std::vector<EvaluationRow>> QueryEvaluations(absl::string_view condition,
+                                                              int64_t argument) const;
+  absl::Status Error(absl::StatusCode code, absl::string_view message) const;
+
+  Database database_;
+};
+
+}  // namespace shoal

@@ -1,0 +1,132 @@
+#include "coordinator/store/schema.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace shoal {
+namespace {
+
+// "shoa": tells a run's database from any other.
+constexpr int64_t kApplicationId = 0x73686f61;
+
+// Times are microseconds since 1970, UTC. `sequence` numbers commits of iterations and of
+// evaluations together, in the order in which they were made.
+constexpr char kTables[] = R"sql(
+CREATE TABLE run (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  options TEXT NOT NULL,               -- config.textproto
+  options_sha256 TEXT NOT NULL,
+  build TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  kernel_id TEXT NOT NULL DEFAULT '',  -- of the first actor; all others must have the same
+  initial_policy_sha256 TEXT NOT NULL DEFAULT '',
+  status TEXT NOT NULL,
+  message TEXT NOT NULL DEFAULT '',
+  next_fencing INTEGER NOT NULL DEFAULT 1,
+  next_sequence INTEGER NOT NULL DEFAULT 1
+);
+
+CREATE TABLE plans (
+  iteration INTEGER PRIMARY KEY CHECK (iteration >= 1),
+  plan BLOB NOT NULL,                  -- shoal.v1.IterationPlan
+  tail_hash TEXT NOT NULL              -- of the tail slots and forced resets of all environments
+);
+
+CREATE TABLE iterations (
+  iteration INTEGER PRIMARY KEY REFERENCES plans,
+  sequence INTEGER NOT NULL UNIQUE,
+  policy_sha256 TEXT NOT NULL,         -- of the version that the iteration's update made
+  measurements TEXT NOT NULL,          -- JSON
+  planner_state BLOB,                  -- NULL once later iterations have replaced it
+  committed_at INTEGER NOT NULL
+);
+
+CREATE TABLE shard_results (
+  iteration INTEGER NOT NULL REFERENCES iterations,
+  shard INTEGER NOT NULL,
+  record BLOB NOT NULL,                -- shoal.v1.RolloutRecord without its next_state
+  record_xxh3 TEXT NOT NULL,           -- of the whole record as it came
+  next_state BLOB,                     -- NULL once later iterations have replaced it
+  worker TEXT NOT NULL,
+  PRIMARY KEY (iteration, shard)
+) WITHOUT ROWID;
+
+CREATE TABLE tail_pointers (
+  environment INTEGER PRIMARY KEY,
+  used INTEGER NOT NULL,               -- slots of its queue that it has taken
+  iteration INTEGER NOT NULL REFERENCES iterations
+);
+
+CREATE TABLE leases (
+  fencing INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,                  -- 'rollout' or 'evaluation'
+  item_group INTEGER NOT NULL,         -- iteration or evaluation
+  item_index INTEGER NOT NULL,         -- shard or scene
+  worker TEXT NOT NULL,
+  offered_at INTEGER NOT NULL,
+  ended_at INTEGER,
+  outcome TEXT NOT NULL
+);
+
+CREATE TABLE evaluations (
+  id INTEGER PRIMARY KEY CHECK (id >= 0),
+  kind TEXT NOT NULL,
+  iteration INTEGER NOT NULL,          -- whose version is evaluated
+  spec TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('pending', 'finished')),
+  sequence INTEGER UNIQUE,
+  summary TEXT,                        -- JSON
+  created_at INTEGER NOT NULL,
+  finished_at INTEGER
+);
+
+CREATE TABLE evaluation_episodes (
+  evaluation INTEGER NOT NULL REFERENCES evaluations,
+  scene INTEGER NOT NULL,
+  record BLOB NOT NULL,                -- shoal.v1.EvaluationEpisode
+  PRIMARY KEY (evaluation, scene)
+) WITHOUT ROWID;
+
+CREATE TABLE gate_events (
+  evaluation INTEGER PRIMARY KEY REFERENCES evaluations,
+  iteration INTEGER NOT NULL,
+  event TEXT NOT NULL                  -- JSON
+);
+)sql";
+
+}  // namespace
+
+absl::Status CreateSchema(const Database& database) {
+  return database.Execute(absl::StrCat(kTables, "PRAGMA application_id = ", kApplicationId,
+                                       "; PRAGMA user_version = ", kSchemaVersion, ";"));
+}
+
+absl::Status CheckSchema(const Database& database) {
+  absl::StatusOr<int64_t> application = database.QueryInt("PRAGMA application_id");
+  if (!application.ok()) return application.status();
+  if (*application != kApplicationId) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(database.path(), ": is a database, but not of a run"));
+  }
+  absl::StatusOr<int64_t> version = database.QueryInt("PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  if (*version != kSchemaVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(database.path(), ": has tables of version ", *version,
+                     "; this build reads version ", kSchemaVersion,
+                     ". Use the build that wrote the run (written_by in config.textproto)"));
+  }
+  absl::StatusOr<Statement> check = database.Prepare("PRAGMA quick_check(1)");
+  if (!check.ok()) return check.status();
+  absl::StatusOr<bool> row = check->Step();
+  if (!row.ok()) return row.status();
+  if (!*row || check->Text(0) != "ok") {
+    return absl::DataLossError(absl::StrCat(
+        database.path(), ": is damaged (", *row ? check->Text(0) : "no answer",
+        "): put a copy of it back, or start a new run; the checkpoints are not affected"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace shoal

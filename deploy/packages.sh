@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs what shoal builds, tests and runs with: Debian packages only. Skips what is there.
+# Usage: deploy/packages.sh
+set -euo pipefail
+
+packages=(
+  # build
+  g++ cmake ninja-build pkg-config git ca-certificates
+  # RPC and messages
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
+  # learning: the openmp build of OpenBLAS, see docs/DEPENDENCIES.md
+  libtorch-dev libgloo-dev libopenblas0-openmp
+  # the rest
+  libspdlog-dev libcli11-dev nlohmann-json3-dev libsqlite3-dev libssl-dev libxxhash-dev
+  # tests
+  libgtest-dev libgmock-dev libbenchmark-dev
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
+  [ "$status" = "install ok installed" ] || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "shoal needs these packages, and this is neither root nor is there sudo. As root:" >&2
+    echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+echo "installing ${#missing[@]} packages: ${missing[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${as_root[@]}" apt-get update &&
+       "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } \
+     >"$log" 2>&1 </dev/null; then
+  cat "$log" >&2
+  echo "the packages could not be installed; what apt-get said is above" >&2
+  exit 1
+fi

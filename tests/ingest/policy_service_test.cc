@@ -1,0 +1,72 @@
+#include "learner/ingest/policy_service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "actor/policy_cache.h"
+#include "common/hash.h"
+#include "common/rpc.h"
+#include "learner/ingest/policy_store.h"
+
+namespace shoal {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(PolicyStoreTest, KeepsTheLatestInMemoryAndLooksUpOthers) {
+  std::map<std::string, std::string> disk;
+  PolicyStore store(2, [&](const std::string& sha256) -> absl::StatusOr<std::string> {
+    const auto found = disk.find(sha256);
+    if (found == disk.end()) return absl::NotFoundError("not on disk");
+    return found->second;
+  });
+  const std::string a = store.Publish("a");
+  const std::string b = store.Publish("b");
+  EXPECT_EQ(store.Publish("b"), b);
+  EXPECT_EQ(a, Sha256Hex("a"));
+  EXPECT_EQ(**store.Find(a), "a");
+  store.Publish("c");
+  EXPECT_EQ(store.Find(a).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(**store.Find(b), "b");
+  disk.emplace(a, "a");
+  EXPECT_EQ(**store.Find(a), "a");
+  disk.at(a).append(" with something else");
+  const absl::Status damaged = store.Find(a).status();
+  EXPECT_EQ(damaged.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(damaged.message(), HasSubstr(Sha256Hex("a with something else")));
+}
+
+TEST(PolicyServiceTest, SendsAVersionInPieces) {
+  PolicyStore store(4, nullptr);
+  PolicyServiceImpl service(&store);
+  const auto server = StartServer({}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub = v1::PolicyService::NewStub(*ConnectChannel((*server)->address()));
+  std::string bytes;
+  for (int i = 0; i < (5 << 19) + 3; ++i) bytes.push_back(static_cast<char>(i * 37 + i / 256));
+  const std::string sha256 = store.Publish(bytes);
+  const auto fetched = FetchPolicy(*stub, sha256, absl::Seconds(20));
+  ASSERT_TRUE(fetched.ok()) << fetched.status();
+  EXPECT_TRUE(*fetched == bytes);
+  EXPECT_EQ(FetchPolicy(*stub, std::string(64, 'a'), absl::Seconds(20)).status().code(),
+            absl::StatusCode::kNotFound);
+}
+
+TEST(PolicyServiceTest, CacheRefusesWhatIsNoPolicy) {
+  PolicyStore store(4, nullptr);
+  PolicyServiceImpl service(&store);
+  const auto server = StartServer({}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub = v1::PolicyService::NewStub(*ConnectChannel((*server)->address()));
+  PolicyCache cache("fused", 2);
+  const std::string sha256 = store.Publish("no policy at all");
+  EXPECT_EQ(cache.Get(sha256, *stub, absl::Seconds(20)).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace shoal

@@ -1,0 +1,133 @@
+#include "coordinator/leases/lease_table.h"
+
+#include <gtest/gtest.h>
+
+namespace shoal {
+namespace {
+
+constexpr WorkerId kAnn = 1;
+constexpr WorkerId kBob = 2;
+
+ItemKey Shard(int64_t iteration, int32_t shard) {
+  return ItemKey{ItemKind::kRollout, iteration, shard};
+}
+ItemKey Scene(int64_t evaluation, int32_t index) {
+  return ItemKey{ItemKind::kEvaluation, evaluation, index};
+}
+
+class LeaseTableTest : public testing::Test {
+ protected:
+  static LeaseOptions Options() {
+    LeaseOptions options;
+    options.lease_time = absl::Seconds(10);
+    options.retry_delay = absl::Seconds(1);
+    options.backup_factor = 3;
+    options.backup_minimum = absl::Seconds(2);
+    return options;
+  }
+  absl::Time At(double seconds) { return absl::UnixEpoch() + absl::Seconds(seconds); }
+  LeaseTable table_{Options(), 100};
+};
+
+TEST_F(LeaseTableTest, OffersRolloutsFirstAndInOrderWithGrowingFencingNumbers) {
+  table_.Add(Scene(1, 0));
+  table_.Add(Shard(2, 1));
+  table_.Add(Shard(2, 0));
+  auto a = table_.Offer(kAnn, At(0));
+  auto b = table_.Offer(kBob, At(0));
+  auto c = table_.Offer(kAnn, At(0));
+  ASSERT_TRUE(a && b && c);
+  EXPECT_EQ(a->item, Shard(2, 0));
+  EXPECT_EQ(b->item, Shard(2, 1));
+  EXPECT_EQ(c->item, Scene(1, 0));
+  EXPECT_EQ(a->fencing, 100u);
+  EXPECT_EQ(c->fencing, 102u);
+  EXPECT_FALSE(table_.Offer(kAnn, At(0)));
+  EXPECT_EQ(table_.active(), 3);
+}
+
+TEST_F(LeaseTableTest, ExpiredLeaseIsOfferedAgainAndItsLateResultStillCounts) {
+  table_.Add(Shard(1, 0));
+  auto late = table_.Offer(kAnn, At(0));
+  EXPECT_EQ(table_.Expire(At(9)), 0);
+  EXPECT_EQ(table_.Expire(At(10)), 1);
+  auto again = table_.Offer(kBob, At(10));
+  ASSERT_TRUE(again);
+  EXPECT_GT(again->fencing, late->fencing);
+  EXPECT_TRUE(table_.Complete(late->fencing, At(11)));
+  EXPECT_FALSE(table_.Complete(again->fencing, At(12)));
+  auto ended = table_.TakeEnded();
+  ASSERT_EQ(ended.size(), 2u);
+  EXPECT_EQ(ended[0].outcome, LeaseOutcome::kExpired);
+  EXPECT_EQ(ended[1].outcome, LeaseOutcome::kDuplicate);
+  EXPECT_FALSE(table_.Offer(kAnn, At(100)));
+}
+
+TEST_F(LeaseTableTest, HeartbeatsKeepALease) {
+  table_.Add(Shard(1, 0));
+  table_.Offer(kAnn, At(0));
+  table_.Touch(kAnn, At(8));
+  EXPECT_EQ(table_.Expire(At(17)), 0);
+  EXPECT_EQ(table_.Expire(At(18)), 1);
+}
+
+TEST_F(LeaseTableTest, FailedItemWaitsBeforeItIsOfferedAgain) {
+  table_.Add(Shard(1, 0));
+  auto first = table_.Offer(kAnn, At(0));
+  EXPECT_EQ(table_.Fail(first->fencing, At(1)), 1);
+  EXPECT_FALSE(table_.Offer(kAnn, At(1.5)));
+  auto second = table_.Offer(kAnn, At(2));
+  ASSERT_TRUE(second);
+  EXPECT_EQ(table_.Fail(second->fencing, At(2)), 2);
+}
+
+TEST_F(LeaseTableTest, AVanishedWorkerGivesEverythingBack) {
+  table_.Add(Shard(1, 0));
+  table_.Add(Shard(1, 1));
+  table_.Offer(kAnn, At(0));
+  table_.Offer(kAnn, At(0));
+  EXPECT_EQ(table_.WorkerGone(kAnn, At(1)), 2);
+  EXPECT_EQ(table_.available(), 2);
+  EXPECT_EQ(table_.active(), 0);
+}
+
+TEST_F(LeaseTableTest, BackupGoesToAnotherWorkerOnceALeaseHasRunLong) {
+  table_.Add(Shard(1, 0));
+  table_.Add(Shard(1, 1));
+  auto a = table_.Offer(kAnn, At(0));
+  auto b = table_.Offer(kBob, At(0));
+  table_.Complete(b->fencing, At(1));
+  EXPECT_FALSE(table_.Offer(kBob, At(2.5)));  // 3 x the median of 1 s has not passed
+  EXPECT_FALSE(table_.Offer(kAnn, At(4)));    // its own
+  auto backup = table_.Offer(kBob, At(4));
+  ASSERT_TRUE(backup);
+  EXPECT_EQ(backup->item, Shard(1, 0));
+  EXPECT_FALSE(table_.Offer(3, At(9)));  // one backup is enough
+  EXPECT_TRUE(table_.Complete(backup->fencing, At(5)));
+  EXPECT_FALSE(table_.Complete(a->fencing, At(6)));
+}
+
+TEST_F(LeaseTableTest, RemovedGroupsAreForgotten) {
+  table_.Add(Shard(1, 0));
+  table_.Add(Shard(1, 1));
+  table_.Add(Shard(2, 0));
+  auto lease = table_.Offer(kAnn, At(0));
+  table_.RemoveGroup(ItemKind::kRollout, 1);
+  EXPECT_FALSE(table_.Find(lease->fencing));
+  EXPECT_FALSE(table_.Complete(lease->fencing, At(1)));
+  EXPECT_EQ(table_.active(), 0);
+  EXPECT_EQ(table_.Offer(kAnn, At(1))->item, Shard(2, 0));
+}
+
+TEST_F(LeaseTableTest, ReopenedItemIsOfferedAgain) {
+  table_.Add(Shard(1, 0));
+  auto lease = table_.Offer(kAnn, At(0));
+  table_.Complete(lease->fencing, At(1));
+  table_.Reopen(Shard(1, 0));
+  auto again = table_.Offer(kAnn, At(2));
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(table_.Complete(again->fencing, At(3)));
+}
+
+}  // namespace
+}  // namespace shoal
