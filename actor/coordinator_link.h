@@ -70,13 +70,19 @@ class CoordinatorLink {
   // this worker does not fit the run; the message is its own.
   absl::Status Run() {
     absl::Duration backoff = times_.backoff_min;
+    bool told = false;
     while (!stop_.cancelled()) {
       const End end = RunSession();
       if (end.over) return end.status;
       if (stop_.cancelled()) break;
-      if (end.welcomed) backoff = times_.backoff_min;
-      Log(end.welcomed ? LogLevel::kWarning : LogLevel::kDebug, "no coordinator",
+      if (end.welcomed) {
+        backoff = times_.backoff_min;
+        told = false;
+      }
+      // Once for people; how often it is tried again matters to few.
+      Log(told ? LogLevel::kDebug : LogLevel::kWarning, "no coordinator; trying again",
           {{"reason", end.status}, {"retry_seconds", absl::ToDoubleSeconds(backoff)}});
+      told = true;
       stop_.WaitFor(backoff);
       backoff = std::min(2 * backoff, times_.backoff_max);
     }
@@ -132,10 +138,7 @@ class CoordinatorLink {
       return end;
     }
     end.welcomed = true;
-    const auto& interval = response.welcome().heartbeat_interval();
-    Heartbeats heartbeats(
-        std::chrono::seconds(interval.seconds()) + std::chrono::nanoseconds(interval.nanos()),
-        Clock::now());
+    Heartbeats heartbeats(Interval(response), Clock::now());
     handlers_.message(session, response);
     while (true) {
       const Clock::time_point now = Clock::now();
@@ -160,6 +163,13 @@ class CoordinatorLink {
       if (response.has_dismissal()) return Dismissed(response);
       if (!response.has_heartbeat()) handlers_.message(session, response);
     }
+  }
+
+  static std::chrono::nanoseconds Interval(const Response& response) {
+    const auto& interval = response.welcome().heartbeat_interval();
+    // Heartbeats has limits of its own; these keep the sum within an integer.
+    return std::chrono::seconds(std::clamp<int64_t>(interval.seconds(), 0, 3600)) +
+           std::chrono::nanoseconds(interval.nanos());
   }
 
   static absl::Status Lost(StreamEvent event, const Session& session, const char* reason) {

@@ -58,21 +58,13 @@ class DuplexStream final : private grpc::ClientBidiReactor<Request, Response> {
     mutex_.Await(absl::Condition(this, &DuplexStream::Done));
   }
 
-  // Queues a message. False: the stream has ended, is closed for sending, or too much is queued.
+  // Queues a message. False: the stream has ended, or too much is queued.
   bool Send(Request request) {
     absl::MutexLock lock(&mutex_);
-    if (broken_ || closed_ || outbox_.size() >= limits_.outbox) return false;
+    if (broken_ || !writable_ || outbox_.size() >= limits_.outbox) return false;
     outbox_.push_back(std::move(request));
     if (outbox_.size() == 1) this->StartWrite(&outbox_.front());
     return true;
-  }
-
-  // No more will be sent; what is queued still goes out.
-  void CloseSending() {
-    absl::MutexLock lock(&mutex_);
-    if (broken_ || closed_) return;
-    closed_ = true;
-    if (outbox_.empty()) this->StartWritesDone();
   }
 
   // Takes the oldest message, waiting for it for at most `timeout`.
@@ -93,12 +85,6 @@ class DuplexStream final : private grpc::ClientBidiReactor<Request, Response> {
     context_.TryCancel();
     absl::MutexLock lock(&mutex_);
     Break();
-  }
-
-  // No message can be sent any more, nor will more than those received already come.
-  bool broken() const {
-    absl::MutexLock lock(&mutex_);
-    return broken_;
   }
 
   // How the call ended. Only after kEnded.
@@ -125,15 +111,10 @@ class DuplexStream final : private grpc::ClientBidiReactor<Request, Response> {
     if (!ok) {
       // The call is over. What the peer sent before is still read; that reading fails in the end.
       outbox_.clear();
-      closed_ = true;
+      writable_ = false;
       return;
     }
-    if (broken_) return;
-    if (!outbox_.empty()) {
-      this->StartWrite(&outbox_.front());
-    } else if (closed_) {
-      this->StartWritesDone();
-    }
+    if (!broken_ && !outbox_.empty()) this->StartWrite(&outbox_.front());
   }
 
   void OnDone(const grpc::Status& status) override {
@@ -164,7 +145,7 @@ class DuplexStream final : private grpc::ClientBidiReactor<Request, Response> {
   mutable absl::Mutex mutex_;
   Response incoming_;  // Belongs to gRPC while reading_.
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writable_ ABSL_GUARDED_BY(mutex_) = true;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Response> inbox_ ABSL_GUARDED_BY(mutex_);

@@ -37,8 +37,9 @@ struct StopTarget {
   bool stopped ABSL_GUARDED_BY(mutex) = false;
 };
 
-int Fail(const absl::Status& status, int code) {
-  LogError("shoal-actor ends", {{"error", status}});
+// To the standard error, and to the log where that is another place.
+int Fail(const absl::Status& status, const Arguments& arguments, int code) {
+  if (!arguments.log.empty()) LogError("shoal-actor ends", {{"error", status}});
   std::fprintf(stderr, "shoal-actor: %s\n", std::string(status.message()).c_str());
   return code;
 }
@@ -74,14 +75,14 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
 // Runs to the end, and beyond any lease in work.
 int Serve(const Arguments& arguments, StopTarget& target) {
   absl::StatusOr<std::unique_ptr<ActorLoop>> loop = ActorLoop::Create(arguments.actor);
-  if (!loop.ok()) return Fail(loop.status(), kExitUsage);
+  if (!loop.ok()) return Fail(loop.status(), arguments, kExitUsage);
   {
     absl::MutexLock lock(&target.mutex);
     target.loop = loop->get();
     if (target.stopped) (*loop)->Stop();
   }
   const absl::Status status = (*loop)->Run();
-  const int code = status.ok() ? EXIT_SUCCESS : Fail(status, EXIT_FAILURE);
+  const int code = status.ok() ? EXIT_SUCCESS : Fail(status, arguments, EXIT_FAILURE);
   LogInfo("actor ends", {{"code", code}});
   std::fflush(nullptr);
   // A rollout in progress cannot be interrupted, and nobody waits for its result: leave without
@@ -115,15 +116,16 @@ int Main(int argc, char** argv) {
   log.run = arguments.actor.name;
   log.file = arguments.log;
   log.level = *ParseLogLevel(arguments.log_level);
-  if (absl::Status status = SetUpLogging(log); !status.ok()) return Fail(status, kExitUsage);
+  if (absl::Status status = SetUpLogging(log); !status.ok())
+    return Fail(status, arguments, kExitUsage);
   const auto address = ParseListenAddress(arguments.actor.coordinator, /*allow_insecure=*/true);
-  if (!address.ok()) return Fail(address.status(), kExitUsage);
+  if (!address.ok()) return Fail(address.status(), arguments, kExitUsage);
   if (!address->loopback && !arguments.allow_insecure) {
     return Fail(absl::PermissionDeniedError(absl::StrCat(
                     "--coordinator ", arguments.actor.coordinator,
                     " may be on another machine, and nothing is encrypted; give --allow_insecure ",
                     "where the network between them is trusted")),
-                kExitUsage);
+                arguments, kExitUsage);
   }
   return Serve(arguments, target);
 }

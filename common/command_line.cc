@@ -99,8 +99,9 @@ class ArgumentReader {
     const int max = option->get_items_expected_max();
     const bool has_value = equals != std::string::npos;
     std::string value = has_value ? argument.substr(equals + 1) : "";
-    if (max == 1 && min == 0) return ReadSwitch(option, name, has_value, std::move(value));
-    if (max == 1) return ReadSingle(option, name, has_value, std::move(value));
+    if (max == 1 && min == 0 && is_long)
+      return ReadSwitch(option, name, has_value, std::move(value));
+    if (max == 1 && min == 1) return ReadSingle(option, name, has_value, std::move(value));
     // Flags, and lists of values, are CLI11's own.
     result_.push_back(argument);
     if (max > 1 && !has_value) CopyValues(min);

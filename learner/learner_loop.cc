@@ -103,7 +103,8 @@ void LearnerLoop::OnMessage(const Link::SessionPtr& session, const v1::LearnResp
 
 void LearnerLoop::DropTasks() {
   absl::MutexLock lock(&mutex_);
-  tasks_.clear();
+  // What was committed stays so without the stream: a run's last Retain comes just before its end.
+  std::erase_if(tasks_, [](const Task& task) { return !task.message.has_retain(); });
 }
 
 void LearnerLoop::Work() {

@@ -57,8 +57,9 @@ class LearnerLoop {
   // Makes Run return at once. Any thread.
   void Stop() { link_.Stop(); }
 
-  // After Run: ends the calls of actors and waits for a task in progress, both for at most so long.
-  // False: the task goes on. Whatever it is, leaving it then loses nothing but its work.
+  // After Run: ends the calls of actors and waits until checkpoints are in order and no update is
+  // in progress, both for at most so long. False: an update goes on; leaving it loses nothing but
+  // work.
   bool Drain(absl::Duration limit);
 
  private:
@@ -82,7 +83,7 @@ class LearnerLoop {
   // The learning thread.
   void Work();
   void Do(const Task& task);
-  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !busy_; }
+  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !busy_ && tasks_.empty(); }
 
   const LearnerOptions options_;
   const std::unique_ptr<v1::LearnerService::Stub> coordinator_;

@@ -38,8 +38,9 @@ struct StopTarget {
   bool stopped ABSL_GUARDED_BY(mutex) = false;
 };
 
-int Fail(const absl::Status& status, int code) {
-  LogError("shoal-learner ends", {{"error", status}});
+// To the standard error, and to the log where that is another place.
+int Fail(const absl::Status& status, const Arguments& arguments, int code) {
+  if (!arguments.log.empty()) LogError("shoal-learner ends", {{"error", status}});
   std::fprintf(stderr, "shoal-learner: %s\n", std::string(status.message()).c_str());
   return code;
 }
@@ -99,11 +100,11 @@ absl::StatusOr<std::string> DescribeDevice(int threads) {
 
 int Serve(Arguments& arguments, StopTarget& target) {
   absl::StatusOr<std::string> device = DescribeDevice(arguments.learner.threads);
-  if (!device.ok()) return Fail(device.status(), EXIT_FAILURE);
+  if (!device.ok()) return Fail(device.status(), arguments, EXIT_FAILURE);
   arguments.learner.device = *std::move(device);
   absl::StatusOr<std::unique_ptr<LearnerLoop>> loop =
       LearnerLoop::Create(arguments.learner, PpoTrainer::Create);
-  if (!loop.ok()) return Fail(loop.status(), kExitUsage);
+  if (!loop.ok()) return Fail(loop.status(), arguments, kExitUsage);
   LogInfo("serving", {{"address", (*loop)->address()}, {"device", arguments.learner.device}});
   {
     absl::MutexLock lock(&target.mutex);
@@ -111,7 +112,7 @@ int Serve(Arguments& arguments, StopTarget& target) {
     if (target.stopped) (*loop)->Stop();
   }
   const absl::Status status = (*loop)->Run();
-  const int code = status.ok() ? EXIT_SUCCESS : Fail(status, EXIT_FAILURE);
+  const int code = status.ok() ? EXIT_SUCCESS : Fail(status, arguments, EXIT_FAILURE);
   if (!(*loop)->Drain(kDrainLimit)) {
     LogWarning("leaving in the middle of an update: it is done again by the next learner");
   }
@@ -147,9 +148,10 @@ int Main(int argc, char** argv) {
   log.component = "learner";
   log.file = arguments.log;
   log.level = *ParseLogLevel(arguments.log_level);
-  if (absl::Status status = SetUpLogging(log); !status.ok()) return Fail(status, kExitUsage);
+  if (absl::Status status = SetUpLogging(log); !status.ok())
+    return Fail(status, arguments, kExitUsage);
   if (absl::Status status = CheckCoordinator(arguments.learner); !status.ok()) {
-    return Fail(status, kExitUsage);
+    return Fail(status, arguments, kExitUsage);
   }
   return Serve(arguments, target);
 }

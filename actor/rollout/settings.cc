@@ -33,8 +33,6 @@ absl::Status CheckNumbers(const v1::RunOptions& options) {
   absl::Status status = CheckRange("n_steps", options.n_steps(), 1, 65535);
   status.Update(CheckRange("episode_limit", options.episode_limit(), 1, kHorizon));
   status.Update(CheckRange("train_fish_per_env", options.train_fish_per_env(), 0, kMaxFish));
-  status.Update(
-      CheckRange("tail_force_reset_steps", options.tail_force_reset_steps(), 0, kHorizon));
   status.Update(CheckShare("gamma", options.gamma()));
   status.Update(CheckShare("gae_lambda", options.gae_lambda()));
   status.Update(CheckShare("row_filter_keep", options.row_filter_keep()));
@@ -59,7 +57,6 @@ absl::StatusOr<RolloutSettings> ReadRolloutSettings(const v1::RunOptions& option
       *mode == TrainingMode::kPerFish ? static_cast<int>(options.train_fish_per_env()) : 1;
   settings.n_steps = static_cast<int>(options.n_steps());
   settings.episode_limit = static_cast<int>(options.episode_limit());
-  settings.tail_force_reset_steps = static_cast<int>(options.tail_force_reset_steps());
   settings.reward = *reward;
   settings.gamma = options.gamma();
   settings.gae_lambda = options.gae_lambda();

@@ -29,8 +29,6 @@ struct RolloutSettings {
   int n_steps = 1;
   // Steps after which a training episode is cut, 1 .. kHorizon.
   int episode_limit = kHorizon;
-  // Steps after which an episode is cut while tail slots are left; 0: never.
-  int tail_force_reset_steps = 0;
   RewardKind reward = RewardKind::kShaped;
   double gamma = 0;
   double gae_lambda = 0;

@@ -229,8 +229,8 @@ v1::EpisodeRecord::End Shard::EndOfStep(int env) const {
     return v1::EpisodeRecord::END_TERMINATED;
   }
   if (length >= environment.limit) return v1::EpisodeRecord::END_TRUNCATED;
-  if (settings_.tail_force_reset_steps > 0 && length >= settings_.tail_force_reset_steps &&
-      environment.velocities_left() > 0) {
+  const int forced = environment.plan->force_reset_steps();
+  if (forced > 0 && length >= forced && environment.velocities_left() > 0) {
     return v1::EpisodeRecord::END_FORCED;
   }
   return v1::EpisodeRecord::END_UNSPECIFIED;

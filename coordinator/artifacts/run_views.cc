@@ -139,8 +139,8 @@ absl::Status RunViews::AddIteration(const RunStore& store, int64_t iteration, St
   // The answer to iteration i's evaluation enters the plan of iteration i + 1 + gate_delay, which
   // waited for it, so every event that this iteration's plan knew of is here.
   while (!state.gate_ahead.empty() &&
-         state.gate_ahead.front().value("iteration", int64_t{0}) + 1 +
-                 state.options.gate_delay() <= iteration) {
+         state.gate_ahead.front().value("iteration", int64_t{0}) + 1 + state.options.gate_delay() <=
+             iteration) {
     state.gate = std::move(state.gate_ahead.front());
     state.gate_ahead.pop_front();
   }
@@ -206,8 +206,7 @@ std::string RunViews::Path(const std::string& name) const {
   return absl::StrCat(run_dir_, "/", name);
 }
 
-absl::Status RunViews::WriteIfDifferent(const std::string& name,
-                                        const std::string& content) const {
+absl::Status RunViews::WriteIfDifferent(const std::string& name, const std::string& content) const {
   // A file that cannot be read, or is too long, is replaced like one that differs.
   const absl::StatusOr<std::string> existing = ReadFile(Path(name), content.size());
   if (existing.ok() && *existing == content) return absl::OkStatus();

@@ -1,17 +1,17 @@
 // The text files of a run, as functions of run.db:
 //   schedule_trace.json       {generated_at, trace: [one object of measurements an iteration]}
 //   metrics.csv               one row an iteration: MeasurementNames() as the header
-//   penalty_stage_debug.jsonl one line an iteration: why the penalty and the boost were what they were
-//   eval_multi_history.jsonl  one line a multi-evaluation (EvaluationHistoryLine)
+//   penalty_stage_debug.jsonl one line an iteration: why the penalty and the boost were what they
+//   were eval_multi_history.jsonl  one line a multi-evaluation (EvaluationHistoryLine)
 //   pre_roll_stats.jsonl      one line an evaluation: how its scenes began
 //   step_one_clusters.jsonl   one line an iteration with step-one deaths, one an evaluation
 //   step_one_worst_seeds.json all step-one deaths of the run (worst_seeds.h)
 //
-// Their content depends on what run.db holds and on nothing else, in the order of its commits: files
-// that were appended to and files that are rebuilt are equal byte for byte. Times in them are those of
-// commits. Lines of .jsonl files are appended whole, the other files replaced whole, both only after
-// the commit, so no file is ever ahead of run.db. They are not synced one by one (run.db is what
-// lasts); RunViews::Open brings back whatever a crash or a person took away.
+// Their content depends on what run.db holds and on nothing else, in the order of its commits:
+// files that were appended to and files that are rebuilt are equal byte for byte. Times in them are
+// those of commits. Lines of .jsonl files are appended whole, the other files replaced whole, both
+// only after the commit, so no file is ever ahead of run.db. They are not synced one by one (run.db
+// is what lasts); RunViews::Open brings back whatever a crash or a person took away.
 #pragma once
 
 #include <cstdint>
@@ -34,15 +34,16 @@ namespace shoal {
 class RunViews {
  public:
   // Makes all files in `run_dir`, which exists, equal to what run.db says; files that are equal
-  // already are left alone. Errors are the store's and those of files (codes follow errno, the message
-  // names the path); kDataLoss: something in run.db that a view needs cannot be read.
+  // already are left alone. Errors are the store's and those of files (codes follow errno, the
+  // message names the path); kDataLoss: something in run.db that a view needs cannot be read.
   static absl::StatusOr<RunViews> Open(const RunStore& store, std::string run_dir);
 
-  // Adds what was committed since: call it after CommitIteration and FinishEvaluation. After an error
-  // the next call rebuilds the files.
+  // Adds what was committed since: call it after CommitIteration and FinishEvaluation. After an
+  // error the next call rebuilds the files.
   absl::Status Update(const RunStore& store);
 
-  // Waits until all files are on the disk: for the end of a run, after which nobody may open it again.
+  // Waits until all files are on the disk: for the end of a run, after which nobody may open it
+  // again.
   absl::Status Sync() const;
 
  private:

@@ -1,9 +1,9 @@
 // Writing views: whole lines, whole files, and no waiting for the disk. Private to this folder.
 //
-// What common/files.h does for files that must survive a crash costs several syncs an iteration, which
-// is more than a short iteration takes. Views survive by being rebuilt from run.db instead: a reader
-// never sees half of a file or of a line that was being written, but after a loss of power a file may
-// be old or short until the run is opened again. SyncFile makes one durable.
+// What common/files.h does for files that must survive a crash costs several syncs an iteration,
+// which is more than a short iteration takes. Views survive by being rebuilt from run.db instead: a
+// reader never sees half of a file or of a line that was being written, but after a loss of power a
+// file may be old or short until the run is opened again. SyncFile makes one durable.
 //
 // Errors name the path and the system's reason; codes follow errno. One writer at a time.
 #pragma once

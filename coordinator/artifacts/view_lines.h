@@ -19,11 +19,12 @@ namespace shoal {
 std::string CsvHeader();
 std::string CsvRow(const nlohmann::ordered_json& measurements);
 
-// {iteration, phase, gate_phase_limit, effective_phase, density_penalty_coef, density_penalty_locked,
-// density_penalty_lock_until, density_penalty_lock_value, escape_boost_speed, entropy_coef,
-// first_death_p10, gate_iteration, gate_event, gate_stage, gate_freeze_until}. Phases count from 1,
-// the gate's phase limit from 0; the effective phase is the one whose target holds. gate_* are of the
-// last answer that the iteration's plan knew of, null before the first (`gate` is null then).
+// {iteration, phase, gate_phase_limit, effective_phase, density_penalty_coef,
+// density_penalty_locked, density_penalty_lock_until, density_penalty_lock_value,
+// escape_boost_speed, entropy_coef, first_death_p10, gate_iteration, gate_event, gate_stage,
+// gate_freeze_until}. Phases count from 1, the gate's phase limit from 0; the effective phase is
+// the one whose target holds. gate_* are of the last answer that the iteration's plan knew of, null
+// before the first (`gate` is null then).
 nlohmann::ordered_json PenaltyStageLine(const nlohmann::ordered_json& measurements,
                                         const nlohmann::ordered_json& gate,
                                         const v1::RunOptions& options);

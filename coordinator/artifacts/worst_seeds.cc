@@ -77,9 +77,9 @@ void WorstSeeds::AddScene(const EvaluatedScene& scene) {
     ++entry.deaths;
     if (deaths[i].unavoidable()) ++entry.unavoidable;
   }
-  const auto place = std::upper_bound(
-      scenes_.begin(), scenes_.end(), entry,
-      [](const Scene& a, const Scene& b) { return a.deaths > b.deaths; });
+  const auto place =
+      std::upper_bound(scenes_.begin(), scenes_.end(), entry,
+                       [](const Scene& a, const Scene& b) { return a.deaths > b.deaths; });
   scenes_.insert(place, entry);
   if (scenes_.size() > kMaxScenes) scenes_.pop_back();
 }
@@ -87,9 +87,8 @@ void WorstSeeds::AddScene(const EvaluatedScene& scene) {
 std::string WorstSeeds::Text() const {
   std::vector<const Cluster*> order;
   for (const auto& [bin, cluster] : clusters_) order.push_back(&cluster);
-  std::stable_sort(order.begin(), order.end(), [](const Cluster* a, const Cluster* b) {
-    return a->count() > b->count();
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Cluster* a, const Cluster* b) { return a->count() > b->count(); });
   const int64_t total = training_ + evaluation_;
   Json clusters = Json::array();
   for (const Cluster* cluster : order) {

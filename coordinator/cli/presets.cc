@@ -86,7 +86,7 @@ absl::StatusOr<v1::RunOptions> PresetOptions(std::string_view name) {
   if (name == "dev_v33") return options;
   Apply(kSchool, options);
   if (name == "school") return options;
-  return absl::NotFoundError(absl::StrCat("--preset ", name, ": there is no such preset; there are ",
+  return absl::NotFoundError(absl::StrCat("--preset ", std::string(name), ": there is no such preset; there are ",
                                           absl::StrJoin(PresetNames(), " and ")));
 }
 

@@ -126,6 +126,20 @@ int Train(const std::string& run_dir, const TrainArguments& arguments, Interrupt
   return kExitInterrupted;
 }
 
+// Whether the coordinator will be able to listen where the user wants it to, before a run is made.
+absl::Status CheckListen(const std::string& listen) {
+  if (listen.empty()) return absl::OkStatus();
+  auto address = ParseListenAddress(listen, /*allow_insecure=*/false);
+  if (!address.ok()) return address.status();
+  if (address->unix_path.empty() && address->port == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--listen ", listen, ": others must know the port; give one from 1 to 65535"));
+  }
+  ServerOptions probe;
+  probe.listen = listen;
+  return StartServer(probe, {}).status();
+}
+
 // The folder of the run to train, made or found; `finished`: there is nothing left to do.
 absl::StatusOr<std::string> ChooseRun(TrainArguments& arguments, bool& finished) {
   arguments.request.command_line = arguments.given.options();
@@ -154,6 +168,8 @@ absl::StatusOr<std::string> ChooseRun(TrainArguments& arguments, bool& finished)
 int RunTrain(TrainArguments& arguments) {
   // Signals are taken over before any thread starts.
   Interrupts interrupts;
+  absl::Status listen = CheckListen(arguments.cluster.listen);
+  if (!listen.ok()) return ReportError(listen);
   bool finished = false;
   auto run_dir = ChooseRun(arguments, finished);
   if (!run_dir.ok()) return ReportError(run_dir.status());

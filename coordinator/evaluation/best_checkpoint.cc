@@ -9,8 +9,8 @@ constexpr double kTolerance = 1e-9;
 
 // Smaller is better.
 auto Rank(const BestCandidate& candidate) {
-  return std::tuple(candidate.step_one_deaths, candidate.early_death,
-                    -candidate.avg_final_survival, candidate.iteration);
+  return std::tuple(candidate.step_one_deaths, candidate.early_death, -candidate.avg_final_survival,
+                    candidate.iteration);
 }
 
 }  // namespace

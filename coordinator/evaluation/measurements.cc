@@ -30,9 +30,8 @@ absl::Status CheckEpisode(const v1::EpisodeRecord& episode) {
                                                    episode.num_fish(), " fish alive"));
   }
   if (episode.first_death_step() < 0 || episode.first_death_step() > episode.length()) {
-    return absl::InvalidArgumentError(absl::StrCat("has its first death at step ",
-                                                   episode.first_death_step(), " of ",
-                                                   episode.length()));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "has its first death at step ", episode.first_death_step(), " of ", episode.length()));
   }
   if ((episode.first_death_step() == 1) != !episode.step_one_deaths().empty()) {
     return absl::InvalidArgumentError(
@@ -101,8 +100,8 @@ absl::Status AddRecord(const v1::RolloutRecord& record, EpisodeSamples& samples,
   }
   if (absl::Status status = AddUses(record, result); !status.ok()) return status;
   if (record.rows() < 0 || record.unfiltered_rows() < record.rows()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        record.rows(), " rows of ", record.unfiltered_rows(), " before the filter"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(record.rows(), " rows of ", record.unfiltered_rows(), " before the filter"));
   }
   if (!std::isfinite(record.advantage_sum()) || !std::isfinite(record.advantage_square_sum())) {
     return absl::InvalidArgumentError("a sum of advantages is not finite");
@@ -162,9 +161,8 @@ absl::StatusOr<IterationMeasurements> FoldIteration(const v1::IterationPlan& pla
     const v1::RolloutRecord& record = records[i];
     const std::string where = absl::StrCat("iteration ", plan.iteration(), ", shard ", i, ": ");
     if (record.shard() != static_cast<int32_t>(i) || record.iteration() != plan.iteration()) {
-      return absl::InvalidArgumentError(absl::StrCat(where, "found the record of iteration ",
-                                                     record.iteration(), ", shard ",
-                                                     record.shard()));
+      return absl::InvalidArgumentError(absl::StrCat(
+          where, "found the record of iteration ", record.iteration(), ", shard ", record.shard()));
     }
     if (record.policy_sha256() != records[0].policy_sha256()) {
       return absl::InvalidArgumentError(absl::StrCat(where, "acted with policy ",

@@ -90,9 +90,9 @@ struct IterationMeasurements {
 // run in (shard, environment, episode) order. `tail_slots_left`: when the iteration began, some
 // environment had a slot of the tail queue left.
 //
-// kInvalidArgument names the shard and what is wrong: no records, a gap, another iteration or policy
-// than its neighbours, an environment or episode out of order, counts that contradict each other,
-// sums that are not finite.
+// kInvalidArgument names the shard and what is wrong: no records, a gap, another iteration or
+// policy than its neighbours, an environment or episode out of order, counts that contradict each
+// other, sums that are not finite.
 absl::StatusOr<IterationMeasurements> FoldIteration(const v1::IterationPlan& plan,
                                                     std::span<const v1::RolloutRecord> records,
                                                     bool tail_slots_left);

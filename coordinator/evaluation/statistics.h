@@ -44,16 +44,16 @@ struct ConfidenceInterval {
 };
 
 struct BootstrapOptions {
-  int resamples = 10000;  // at least 1
+  int resamples = 10000;     // at least 1
   double confidence = 0.95;  // between 0 and 1
   uint64_t seed = 0;
 };
 
-// Percentile bootstrap of the mean (Efron 1979): means of `resamples` samples of the same size drawn
-// with replacement; the interval runs between the percentiles that leave (1 - confidence) / 2 out on
-// either side. Draw d of resample r is keyed by (seed, kBootstrap, r, d, 0, 0), so the answer depends
-// on the arguments alone. kInvalidArgument: no samples, one that is not finite, or options out of
-// range.
+// Percentile bootstrap of the mean (Efron 1979): means of `resamples` samples of the same size
+// drawn with replacement; the interval runs between the percentiles that leave (1 - confidence) / 2
+// out on either side. Draw d of resample r is keyed by (seed, kBootstrap, r, d, 0, 0), so the
+// answer depends on the arguments alone. kInvalidArgument: no samples, one that is not finite, or
+// options out of range.
 absl::StatusOr<ConfidenceInterval> BootstrapMean(std::span<const double> samples,
                                                  const BootstrapOptions& options);
 

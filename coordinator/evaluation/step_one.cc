@@ -41,7 +41,9 @@ std::vector<Velocity> VelocitiesOf(std::span<const TrainingDeath> deaths) {
 
 bool IsSound(const v1::StepOneDeath& death) {
   constexpr double kMaxSpeed = 1e6;  // far beyond any predator's, far below what a bin can count
-  const auto finite = [](const v1::Vector2& v) { return std::isfinite(v.x()) && std::isfinite(v.y()); };
+  const auto finite = [](const v1::Vector2& v) {
+    return std::isfinite(v.x()) && std::isfinite(v.y());
+  };
   return finite(death.fish_position()) && finite(death.predator_position()) &&
          finite(death.predator_velocity()) && Speed(VelocityOf(death)) <= kMaxSpeed;
 }
@@ -68,9 +70,12 @@ nlohmann::ordered_json ToJson(const v1::StepOneDeath& death) {
 }
 
 nlohmann::ordered_json ToJson(const VelocityCluster& cluster) {
-  return {{"angle_deg_start", cluster.angle_deg_start}, {"angle_deg_end", cluster.angle_deg_end},
-          {"speed_bin_start", cluster.speed_bin_start}, {"speed_bin_end", cluster.speed_bin_end},
-          {"count", cluster.count},                     {"share", cluster.share}};
+  return {{"angle_deg_start", cluster.angle_deg_start},
+          {"angle_deg_end", cluster.angle_deg_end},
+          {"speed_bin_start", cluster.speed_bin_start},
+          {"speed_bin_end", cluster.speed_bin_end},
+          {"count", cluster.count},
+          {"share", cluster.share}};
 }
 
 nlohmann::ordered_json ToJson(const StepOneSummary& summary) {

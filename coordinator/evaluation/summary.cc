@@ -17,20 +17,19 @@ absl::Status CheckEpisode(const v1::EvaluationEpisode& episode, int32_t num_fish
         absl::StrCat("has ", episode.num_fish(), " fish, the first scene ", num_fish));
   }
   if (episode.death_step_size() != episode.num_fish()) {
-    return absl::InvalidArgumentError(absl::StrCat("has ", episode.death_step_size(),
-                                                   " death steps for ", episode.num_fish(),
-                                                   " fish"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "has ", episode.death_step_size(), " death steps for ", episode.num_fish(), " fish"));
   }
   if (episode.length() < 1 || episode.length() > kEvaluationSteps) {
-    return absl::InvalidArgumentError(absl::StrCat("has ", episode.length(), " steps; 1 to ",
-                                                   kEvaluationSteps, " are possible"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("has ", episode.length(), " steps; 1 to ", kEvaluationSteps, " are possible"));
   }
   std::vector<int32_t> at_step_one, listed;
   for (int32_t fish = 0; fish < episode.num_fish(); ++fish) {
     const int64_t step = episode.death_step(fish);
     if (step > episode.length()) {
-      return absl::InvalidArgumentError(absl::StrCat("has fish ", fish, " die at step ", step,
-                                                     " of ", episode.length()));
+      return absl::InvalidArgumentError(
+          absl::StrCat("has fish ", fish, " die at step ", step, " of ", episode.length()));
     }
     if (step == 1) at_step_one.push_back(fish);
   }
@@ -41,15 +40,13 @@ absl::Status CheckEpisode(const v1::EvaluationEpisode& episode, int32_t num_fish
     }
   }
   if (listed != at_step_one) {
-    return absl::InvalidArgumentError(absl::StrCat("lists ", listed.size(),
-                                                   " step-one deaths that are not the ",
-                                                   at_step_one.size(),
-                                                   " fish with death step 1, in their order"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("lists ", listed.size(), " step-one deaths that are not the ",
+                     at_step_one.size(), " fish with death step 1, in their order"));
   }
   const v1::SceneStart& start = episode.start();
   for (const double value : {start.spawn_radius(), start.spawn_angle(), start.initial_speed(),
-                             start.initial_heading(), start.final_speed(),
-                             start.final_heading()}) {
+                             start.initial_heading(), start.final_speed(), start.final_heading()}) {
     if (!std::isfinite(value)) {
       return absl::InvalidArgumentError("has a start that is not finite");
     }
@@ -79,9 +76,8 @@ void DescribeDeathSteps(std::vector<double> death_steps, EvaluationSummary& resu
     const auto end = std::lower_bound(death_steps.begin(), death_steps.end(), step);
     return static_cast<double>(end - death_steps.begin()) / count;
   };
-  const auto survivors =
-      death_steps.end() -
-      std::lower_bound(death_steps.begin(), death_steps.end(), kEvaluationSteps);
+  const auto survivors = death_steps.end() -
+                         std::lower_bound(death_steps.begin(), death_steps.end(), kEvaluationSteps);
   result.total_fish_samples = static_cast<int64_t>(death_steps.size());
   result.survival_fraction = static_cast<double>(survivors) / count;
   result.mean_death_step = *MeanValue(death_steps);
@@ -107,8 +103,7 @@ void DescribeSurvival(EvaluationSummary& result) {
 void DescribeStepOne(EvaluationSummary& result) {
   const double fish = static_cast<double>(result.total_fish_samples);
   result.step_one_death_count = static_cast<int64_t>(result.step_one_deaths.size());
-  result.step_one_avoidable_count =
-      result.step_one_death_count - result.step_one_unavoidable_count;
+  result.step_one_avoidable_count = result.step_one_death_count - result.step_one_unavoidable_count;
   result.step_one_death_ratio = static_cast<double>(result.step_one_death_count) / fish;
   result.step_one_avoidable_ratio = static_cast<double>(result.step_one_avoidable_count) / fish;
   if (!result.step_one_deaths.empty()) {
@@ -143,9 +138,8 @@ absl::StatusOr<EvaluationSummary> SummarizeEvaluation(
   std::vector<double> death_steps;
   for (size_t scene = 0; scene < episodes.size(); ++scene) {
     if (absl::Status status = CheckEpisode(episodes[scene], result.num_fish); !status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("scene ", scene, " (seed ",
-                                                     episodes[scene].seed(), ") ",
-                                                     status.message()));
+      return absl::InvalidArgumentError(
+          absl::StrCat("scene ", scene, " (seed ", episodes[scene].seed(), ") ", status.message()));
     }
     AddEpisode(episodes[scene], death_steps, result);
   }

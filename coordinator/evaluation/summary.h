@@ -44,8 +44,8 @@ struct EvaluationSummary {
   double median_min_survival_rate = 0;
 
   // Of the death step over all fish, survivors counted as 500. A fish that dies at step 500 itself
-  // cannot be told from a survivor here and counts as one in `survival_fraction`; the final survival
-  // above counts it as dead.
+  // cannot be told from a survivor here and counts as one in `survival_fraction`; the final
+  // survival above counts it as dead.
   int64_t total_fish_samples = 0;
   double survival_fraction = 0;  // share >= 500
   double mean_death_step = 0;
@@ -64,15 +64,15 @@ struct EvaluationSummary {
   int64_t step_one_avoidable_count = 0;
   double step_one_avoidable_ratio = 0;
   std::optional<double> step_one_ne_high_speed_share;  // none without such a death
-  std::vector<v1::StepOneDeath> step_one_deaths;  // in (scene, fish) order
+  std::vector<v1::StepOneDeath> step_one_deaths;       // in (scene, fish) order
 
   std::vector<uint64_t> episode_seeds;
   PreRollSummary pre_roll;
 };
 
-// Episodes in scene order. kInvalidArgument names the scene and what is wrong: no episodes, fewer or
-// more fish than in the first, a death after the episode's length, a list of step-one deaths that
-// does not fit the death steps, a start that is not finite.
+// Episodes in scene order. kInvalidArgument names the scene and what is wrong: no episodes, fewer
+// or more fish than in the first, a death after the episode's length, a list of step-one deaths
+// that does not fit the death steps, a start that is not finite.
 absl::StatusOr<EvaluationSummary> SummarizeEvaluation(
     std::span<const v1::EvaluationEpisode> episodes);
 
@@ -88,9 +88,10 @@ nlohmann::ordered_json ToJson(const EvaluationSummary& summary);
 // initial_heading_deg, final_speed, final_heading_deg}
 nlohmann::ordered_json ToJson(const PreRollSummary& summary);
 
-// An object of eval_multi_history.jsonl. `summary` is ToJson(EvaluationSummary). `gate` is the gate's
-// record as an object, or null where no gate was asked; its fields are written in the file's order, a
-// missing rolling_p10_median as null. The timestamp is RFC 3339 in UTC, to the millisecond.
+// An object of eval_multi_history.jsonl. `summary` is ToJson(EvaluationSummary). `gate` is the
+// gate's record as an object, or null where no gate was asked; its fields are written in the file's
+// order, a missing rolling_p10_median as null. The timestamp is RFC 3339 in UTC, to the
+// millisecond.
 struct EvaluationContext {
   int64_t iteration = 0;
   absl::Time finished_at;

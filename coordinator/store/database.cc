@@ -41,9 +41,10 @@ absl::Status MakeError(const std::string& path, absl::string_view action, sqlite
   const char* text = connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(code);
   std::string message = absl::StrCat(path, ": ", action, ": ", text);
   if (CodeOf(code) == absl::StatusCode::kDataLoss) {
-    absl::StrAppend(&message,
-                    ". The file is damaged or no database of a run: put a copy of it back, or start "
-                    "a new run");
+    absl::StrAppend(
+        &message,
+        ". The file is damaged or no database of a run: put a copy of it back, or start "
+        "a new run");
   }
   return absl::Status(CodeOf(code), message);
 }
@@ -199,8 +200,7 @@ absl::StatusOr<Database> Database::Open(const std::string& path, Mode mode) {
   if (absl::Status status = CheckPath(path, mode); !status.ok()) return status;
   const auto open = [&](const std::string& name, int flags) -> absl::StatusOr<Database> {
     sqlite3* raw = nullptr;
-    const int code =
-        sqlite3_open_v2(name.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int code = sqlite3_open_v2(name.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX, nullptr);
     Database database(std::unique_ptr<sqlite3, Closer>(raw), std::make_unique<std::string>(path));
     if (code != SQLITE_OK) return database.Error("opening", code);
     sqlite3_extended_result_codes(raw, 1);
@@ -223,11 +223,10 @@ absl::StatusOr<Database> Database::Open(const std::string& path, Mode mode) {
     return open(ImmutableUri(path), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
   }
 
-  absl::StatusOr<Database> database = open(
-      path, SQLITE_OPEN_READWRITE | (mode == Mode::kCreate ? SQLITE_OPEN_CREATE : 0));
+  absl::StatusOr<Database> database =
+      open(path, SQLITE_OPEN_READWRITE | (mode == Mode::kCreate ? SQLITE_OPEN_CREATE : 0));
   if (!database.ok()) return database;
-  absl::Status status =
-      database->Execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  absl::Status status = database->Execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
   if (status.ok() && mode == Mode::kWrite) status = database->EnterWalMode();
   if (!status.ok()) return status;
   return database;

@@ -1,10 +1,10 @@
 // SQLite with RAII: a connection, statements, transactions. Knows nothing of runs.
 //
-// Errors are absl::Status: "PATH: what was done: SQLite's message". Codes: kDataLoss for a file that
-// is damaged or no SQLite database, kResourceExhausted for a full disk, kPermissionDenied for a file
-// or folder that may not be written or read, kNotFound for one that cannot be opened, kUnavailable
-// where another process holds the database for longer than the busy timeout, kFailedPrecondition for
-// a broken constraint, else kInternal.
+// Errors are absl::Status: "PATH: what was done: SQLite's message". Codes: kDataLoss for a file
+// that is damaged or no SQLite database, kResourceExhausted for a full disk, kPermissionDenied for
+// a file or folder that may not be written or read, kNotFound for one that cannot be opened,
+// kUnavailable where another process holds the database for longer than the busy timeout,
+// kFailedPrecondition for a broken constraint, else kInternal.
 //
 // One thread at a time. Statements and transactions must not outlive their Database, which must not
 // be moved while a transaction is open.
@@ -70,9 +70,9 @@ class Database {
   };
 
   // Opens the file, with synchronous=FULL and foreign keys on; a lock of another process is waited
-  // for at most 5 s. kWrite sets WAL mode; kCreate leaves the rollback journal on, with which a crash
-  // before the first commit leaves an empty file. Creating a file that exists: kAlreadyExists. WAL
-  // mode that the file system does not allow: kFailedPrecondition.
+  // for at most 5 s. kWrite sets WAL mode; kCreate leaves the rollback journal on, with which a
+  // crash before the first commit leaves an empty file. Creating a file that exists:
+  // kAlreadyExists. WAL mode that the file system does not allow: kFailedPrecondition.
   static absl::StatusOr<Database> Open(const std::string& path, Mode mode);
 
   Database(Database&&) = default;

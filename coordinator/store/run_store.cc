@@ -205,10 +205,10 @@ absl::StatusOr<std::vector<JournalEntry>> RunStore::Journal(int64_t after, int64
     absl::StatusOr<bool> row = query->Step();
     if (!row.ok()) return row.status();
     if (!*row) return entries;
-    entries.push_back({query->Int(0),
-                       query->Int(1) == 0 ? JournalEntry::Kind::kIteration
-                                          : JournalEntry::Kind::kEvaluation,
-                       query->Int(2)});
+    entries.push_back(
+        {query->Int(0),
+         query->Int(1) == 0 ? JournalEntry::Kind::kIteration : JournalEntry::Kind::kEvaluation,
+         query->Int(2)});
   }
 }
 

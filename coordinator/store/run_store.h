@@ -1,11 +1,11 @@
 // run.db: everything a run remembers. The coordinator alone writes it; a commit is durable when it
 // returns OK, and after a crash the database holds all of a commit or nothing of it.
 //
-// One thread at a time (the coordinator's loop owns it). A RunStore may be moved. Strings named JSON
-// or spec are stored as they are. Times are kept to the microsecond.
+// One thread at a time (the coordinator's loop owns it). A RunStore may be moved. Strings named
+// JSON or spec are stored as they are. Times are kept to the microsecond.
 //
-// Errors name the file and say what SQLite said. Besides the codes listed at the methods, every one of
-// them may return those of database.h: kDataLoss (damaged), kResourceExhausted (disk full),
+// Errors name the file and say what SQLite said. Besides the codes listed at the methods, every one
+// of them may return those of database.h: kDataLoss (damaged), kResourceExhausted (disk full),
 // kPermissionDenied, kUnavailable (another process holds the database), kInternal.
 #pragma once
 
@@ -45,7 +45,7 @@ struct RunInfo {
 // A lease that ended (or is still in force: no ended_at).
 struct LeaseRow {
   uint64_t fencing = 0;
-  std::string kind;  // "rollout" or "evaluation"
+  std::string kind;   // "rollout" or "evaluation"
   int64_t group = 0;  // iteration or evaluation
   int32_t index = 0;  // shard or scene
   std::string worker;
@@ -72,8 +72,8 @@ struct IterationCommit {
   int64_t iteration = 0;
   // Of the version that its update made; 64 lowercase hex digits.
   std::string policy_sha256;
-  std::string measurements;   // JSON
-  std::string planner_state;  // bytes of the caller's making
+  std::string measurements;         // JSON
+  std::string planner_state;        // bytes of the caller's making
   std::vector<ShardResult> shards;  // in shard order from 0
   // Tail slots that each environment has taken so far; empty where there is no queue.
   std::vector<int64_t> tail_used;
@@ -131,8 +131,8 @@ class RunStore {
   static constexpr int64_t kKeptStates = 3;
 
   // Makes run.db with its run. `info.status`, `.message` and `.kernel_id` count too.
-  // kAlreadyExists: the file is there; kNotFound, kPermissionDenied: the folder is not there, or may
-  // not be written.
+  // kAlreadyExists: the file is there; kNotFound, kPermissionDenied: the folder is not there, or
+  // may not be written.
   static absl::StatusOr<RunStore> Create(const std::string& path, const RunInfo& info);
   // Opens an existing one to go on with it. kNotFound; kDataLoss: damaged; kFailedPrecondition: of
   // another schema version, or not a run's.
@@ -154,17 +154,17 @@ class RunStore {
 
   // --- Iterations ---
   // Saves the plan of an iteration before any of its items is offered. Plans come in order: at most
-  // one after the last (kFailedPrecondition). Saving an equal plan again is no error; a different one
-  // is kAlreadyExists, and nothing changes: a plan, once made, stands.
+  // one after the last (kFailedPrecondition). Saving an equal plan again is no error; a different
+  // one is kAlreadyExists, and nothing changes: a plan, once made, stands.
   absl::Status SavePlan(const v1::IterationPlan& plan, absl::string_view tail_hash);
   // kNotFound: none was saved.
   absl::StatusOr<SavedPlan> LoadPlan(int64_t iteration) const;
   // 0: none.
   absl::StatusOr<int64_t> LastPlan() const;
 
-  // One transaction. kFailedPrecondition: the iteration is not the one after the last commit, or has
-  // no plan; kInvalidArgument: a record that is not one of this iteration and shard, shards that do
-  // not run from 0, or a policy_sha256 that is none.
+  // One transaction. kFailedPrecondition: the iteration is not the one after the last commit, or
+  // has no plan; kInvalidArgument: a record that is not one of this iteration and shard, shards
+  // that do not run from 0, or a policy_sha256 that is none.
   absl::Status CommitIteration(const IterationCommit& commit);
   absl::StatusOr<LastCommit> LastCommitted() const;
   // Policy of version 0 .. the last committed one. kNotFound: not committed.
@@ -182,16 +182,18 @@ class RunStore {
 
   // --- Evaluations ---
   // Ids count from 0 without gaps (kFailedPrecondition). Adding an equal one again is no error, a
-  // different one of the same id is kAlreadyExists. finished_at, summary and gate_event do not count.
+  // different one of the same id is kAlreadyExists. finished_at, summary and gate_event do not
+  // count.
   absl::Status AddEvaluation(const EvaluationRow& evaluation);
-  // Keeps one scene's record of a pending evaluation. An equal record again is no error; another one
-  // is kAlreadyExists, and nothing changes. kNotFound: no such evaluation; kFailedPrecondition: it is
-  // finished.
+  // Keeps one scene's record of a pending evaluation. An equal record again is no error; another
+  // one is kAlreadyExists, and nothing changes. kNotFound: no such evaluation; kFailedPrecondition:
+  // it is finished.
   absl::Status SaveEvaluationScene(int64_t evaluation, int32_t scene, absl::string_view record);
   // In scene order.
   absl::StatusOr<std::vector<EvaluationScene>> LoadEvaluationScenes(int64_t evaluation) const;
-  // One transaction: the summary and, where the gate was asked, its event. kFailedPrecondition: it is
-  // finished already, or is "multi" while an earlier "multi" one is pending; kNotFound: no such one.
+  // One transaction: the summary and, where the gate was asked, its event. kFailedPrecondition: it
+  // is finished already, or is "multi" while an earlier "multi" one is pending; kNotFound: no such
+  // one.
   absl::Status FinishEvaluation(int64_t evaluation, absl::string_view summary,
                                 std::optional<absl::string_view> gate_event,
                                 absl::Time finished_at);

@@ -22,9 +22,9 @@ absl::Status RunStore::SavePlan(const v1::IterationPlan& plan, absl::string_view
   absl::StatusOr<int64_t> last = LastPlan();
   if (!last.ok()) return last.status();
   if (plan.iteration() < 1 || plan.iteration() > *last + 1) {
-    return Error(absl::StatusCode::kFailedPrecondition,
-                 absl::StrCat("the plan of iteration ", plan.iteration(), " cannot follow that of ",
-                              *last));
+    return Error(
+        absl::StatusCode::kFailedPrecondition,
+        absl::StrCat("the plan of iteration ", plan.iteration(), " cannot follow that of ", *last));
   }
   if (plan.iteration() <= *last) {
     absl::StatusOr<SavedPlan> saved = LoadPlan(plan.iteration());
@@ -106,9 +106,8 @@ absl::Status RunStore::InsertTailUsed(const IterationCommit& commit) {
 }
 
 absl::Status RunStore::DropOldStates(int64_t iteration) {
-  for (const char* sql :
-       {"UPDATE shard_results SET next_state = NULL WHERE iteration = ?",
-        "UPDATE iterations SET planner_state = NULL WHERE iteration = ?"}) {
+  for (const char* sql : {"UPDATE shard_results SET next_state = NULL WHERE iteration = ?",
+                          "UPDATE iterations SET planner_state = NULL WHERE iteration = ?"}) {
     absl::StatusOr<Statement> update = database_.Prepare(sql);
     if (!update.ok()) return update.status();
     if (absl::Status status = update->Bind(1, iteration - kKeptStates).Run(); !status.ok()) {
@@ -236,8 +235,7 @@ absl::StatusOr<CommittedIteration> RunStore::LoadIteration(int64_t iteration) co
                             absl::FromUnixMicros(query->Int(3))};
 }
 
-absl::StatusOr<std::vector<v1::RolloutRecord>> RunStore::LoadShardRecords(
-    int64_t iteration) const {
+absl::StatusOr<std::vector<v1::RolloutRecord>> RunStore::LoadShardRecords(int64_t iteration) const {
   absl::StatusOr<Statement> query =
       database_.Prepare("SELECT record FROM shard_results WHERE iteration = ? ORDER BY shard");
   if (!query.ok()) return query.status();

@@ -112,10 +112,9 @@ absl::Status CheckSchema(const Database& database) {
   absl::StatusOr<int64_t> version = database.QueryInt("PRAGMA user_version");
   if (!version.ok()) return version.status();
   if (*version != kSchemaVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(database.path(), ": has tables of version ", *version,
-                     "; this build reads version ", kSchemaVersion,
-                     ". Use the build that wrote the run (written_by in config.textproto)"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        database.path(), ": has tables of version ", *version, "; this build reads version ",
+        kSchemaVersion, ". Use the build that wrote the run (written_by in config.textproto)"));
   }
   absl::StatusOr<Statement> check = database.Prepare("PRAGMA quick_check(1)");
   if (!check.ok()) return check.status();

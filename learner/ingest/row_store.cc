@@ -51,6 +51,10 @@ absl::Status CheckRows(const v1::RowsHeader& header, const RowShape& shape, cons
   return absl::OkStatus();
 }
 
+absl::Status Superseded() {
+  return absl::AbortedError("the learner began anew while the rows were on their way");
+}
+
 template <class T>
 void Append(const std::vector<T>& from, std::vector<T>* to) {
   to->insert(to->end(), from.begin(), from.end());
@@ -155,14 +159,13 @@ absl::Status RowStore::Put(const v1::RowsHeader& header, const Admission& admiss
   RowShape shape;
   {
     absl::MutexLock lock(&mutex_);
+    if (!open_ || session_ != admission.session) return Superseded();
     shape = shape_;
   }
   // Outside the lock: it goes through all the rows.
   if (absl::Status status = CheckRows(header, shape, rows); !status.ok()) return status;
   absl::MutexLock lock(&mutex_);
-  if (!open_ || session_ != admission.session) {
-    return absl::AbortedError("the learner began anew while the rows were on their way");
-  }
+  if (!open_ || session_ != admission.session) return Superseded();
   const absl::StatusOr<Admission> now = AdmitLocked(header);
   if (!now.ok()) return now.status();
   if (now->stored) return absl::OkStatus();

@@ -89,39 +89,18 @@ class TorchEngine final : public Engine {
         policy_sums_(SlicesOf(options.batch_size)),
         value_sums_(SlicesOf(options.batch_size)),
         chunk_squares_(ChunkCount()) {
-    const auto host = at::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value);
-    const auto device_options = host.device(device_);
+    const auto options_on_device = HostOptions().device(device_);
     for (at::Tensor* flat : {&parameters_, &gradient_, &first_moment_, &second_moment_}) {
-      *flat = at::zeros({layout_.size}, device_options);
-    }
-    for (int network = 0; network < kNetworks; ++network) {
-      weights_[network] = MakeViews(parameters_, layout_.networks[network]);
+      *flat = at::zeros({layout_.size}, options_on_device);
     }
     slices_.resize(std::min(kWaveSlices, SlicesOf(options.batch_size)));
-    for (SliceGradient& slice : slices_) {
-      slice.flat = at::zeros({layout_.size}, device_options);
-      for (int network = 0; network < kNetworks; ++network) {
-        slice.views[network] = MakeViews(slice.flat, layout_.networks[network]);
-      }
-    }
+    for (SliceGradient& slice : slices_) slice.flat = at::zeros({layout_.size}, options_on_device);
     scratch_.resize(pool_.threads());
-    const int64_t rows = std::min(slice_rows_, options.batch_size);
-    for (auto& networks : scratch_) {
-      for (int network = 0; network < kNetworks; ++network) {
-        Scratch& scratch = networks[network];
-        scratch.all = MakeActivations(layout_.networks[network], rows, device_options);
-        scratch.actions.resize(rows);
-        scratch.targets.resize(rows);
-        if (host_memory_) {
-          scratch.observations = scratch.all.inputs[0];
-          scratch.output = scratch.all.output;
-          scratch.output_gradient = scratch.all.output_gradient;
-        } else {
-          scratch.observations = at::empty(scratch.all.inputs[0].sizes(), host);
-          scratch.output = at::empty(scratch.all.output.sizes(), host);
-          scratch.output_gradient = at::empty(scratch.all.output.sizes(), host);
-        }
-      }
+    for (int network = 0; network < kNetworks; ++network) {
+      const std::vector<LayerLayout>& layers = layout_.networks[network];
+      weights_[network] = MakeViews(parameters_, layers);
+      for (SliceGradient& slice : slices_) slice.views[network] = MakeViews(slice.flat, layers);
+      for (auto& networks : scratch_) networks[network] = MakeScratch(layers);
     }
   }
 
@@ -167,9 +146,9 @@ class TorchEngine final : public Engine {
     });
   }
 
-  std::vector<double> Gradient() const override { return ToHost(gradient_); }
+  std::vector<double> Gradient() const noexcept override { return ToHost(gradient_); }
 
-  EngineState State() const override {
+  EngineState State() const noexcept override {
     return {ToHost(parameters_), ToHost(first_moment_), ToHost(second_moment_), adam_steps_};
   }
 
@@ -204,6 +183,24 @@ class TorchEngine final : public Engine {
     at::Tensor flat;
     std::array<std::vector<LayerViews>, kNetworks> views;
   };
+
+  static at::TensorOptions HostOptions() {
+    return at::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value);
+  }
+  Scratch MakeScratch(const std::vector<LayerLayout>& layers) const {
+    const int64_t rows = std::min(slice_rows_, options_.batch_size);
+    Scratch scratch;
+    scratch.all = MakeActivations(layers, rows, HostOptions().device(device_));
+    scratch.actions.resize(rows);
+    scratch.targets.resize(rows);
+    const auto reachable = [&](const at::Tensor& tensor) {
+      return host_memory_ ? tensor : at::empty(tensor.sizes(), HostOptions());
+    };
+    scratch.observations = reachable(scratch.all.inputs[0]);
+    scratch.output = reachable(scratch.all.output);
+    scratch.output_gradient = reachable(scratch.all.output_gradient);
+    return scratch;
+  }
 
   static T* Data(const at::Tensor& tensor) { return tensor.data_ptr<T>(); }
   int64_t SlicesOf(int64_t rows) const { return (rows + slice_rows_ - 1) / slice_rows_; }

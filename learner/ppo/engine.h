@@ -91,10 +91,11 @@ class Engine {
   virtual absl::Status ApplyGradient(double learning_rate) = 0;
 
   // The last gradient, not clipped; between ComputeGradient and ApplyGradient.
-  virtual std::vector<double> Gradient() const = 0;
+  virtual std::vector<double> Gradient() const noexcept = 0;
 
-  // Exact copies: a float survives the way through double unchanged.
-  virtual EngineState State() const = 0;
+  // Exact copies: a float survives the way through double unchanged. Gradient and State end the
+  // program where a device fails under them: there is nothing left to save then.
+  virtual EngineState State() const noexcept = 0;
   virtual absl::Status SetState(const EngineState& state) = 0;
 
   virtual std::string device_description() const = 0;

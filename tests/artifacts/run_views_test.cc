@@ -21,7 +21,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kFiles[] = {"schedule_trace.json",      "metrics.csv",
+constexpr const char* kFiles[] = {"schedule_trace.json",       "metrics.csv",
                                   "penalty_stage_debug.jsonl", "eval_multi_history.jsonl",
                                   "pre_roll_stats.jsonl",      "step_one_clusters.jsonl",
                                   "step_one_worst_seeds.json"};
@@ -91,8 +91,7 @@ class RunViewsTest : public testing::Test {
     v1::StepOneDeath* death = episodes[1].add_step_one_deaths();
     death->mutable_predator_velocity()->set_y(1.9f);
     for (int32_t scene = 0; scene < 2; ++scene) {
-      ASSERT_TRUE(
-          store_->SaveEvaluationScene(id, scene, episodes[scene].SerializeAsString()).ok());
+      ASSERT_TRUE(store_->SaveEvaluationScene(id, scene, episodes[scene].SerializeAsString()).ok());
     }
     const auto summary = SummarizeEvaluation(episodes);
     ASSERT_TRUE(summary.ok()) << summary.status();

@@ -67,7 +67,7 @@ TEST(WorstSeedsTest, CountsClustersAndKeepsTheFirstSample) {
 TEST(WorstSeedsTest, CanBeReadAsAMixAndAsDeaths) {
   WorstSeeds seeds;
   seeds.AddTraining(3, {{0, 0, DeathOf(1, 0.1f, 0.2f)},
-                        {0, 1, DeathOf(1, 0.15f, 0.2f)},
+                        {0, 1, DeathOf(1, 0.11f, 0.2f)},
                         {0, 2, DeathOf(1, -1.5f, 0.3f)}});
   const auto mix = ReadMix(seeds.Text(), "step_one_worst_seeds.json");
   ASSERT_TRUE(mix.ok()) << mix.status();
@@ -81,7 +81,8 @@ TEST(WorstSeedsTest, ListsTheWorstScenesOnly) {
   WorstSeeds seeds;
   const v1::StepOneDeath death = DeathOf(0, 1, 0);
   for (int32_t scene = 0; scene < 100; ++scene) {
-    seeds.AddScene(SceneOf(scene, scene % 10 == 9 ? std::vector{death, death} : std::vector{death}));
+    seeds.AddScene(
+        SceneOf(scene, scene % 10 == 9 ? std::vector{death, death} : std::vector{death}));
   }
   const Json json = Json::parse(seeds.Text());
   ASSERT_EQ(json["scenes"].size(), WorstSeeds::kMaxScenes);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "actor/cancellation.h"
 #include "actor/row_sender.h"
 #include "common/rpc.h"
@@ -39,8 +41,8 @@ inline v1::RunOptions TestRun() {
 class LearnerFixture : public ::testing::Test {
  protected:
   LearnerFixture() {
-    run_dir_ = ::testing::TempDir() + "/learner_" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    run_dir_ = absl::StrCat(::testing::TempDir(), "/learner_", getpid(), "_",
+                            ::testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::remove_all(run_dir_);
     coordinator_server_ = *StartServer({}, {&coordinator_});
     Greet(0, "");

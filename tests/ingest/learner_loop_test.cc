@@ -288,6 +288,26 @@ TEST_F(LearnerLoopTest, KeepsWhatItIsToldTo) {
   EXPECT_EQ(FindPolicyOnDisk(run_dir_, zero).status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(LearnerLoopTest, PutsCheckpointsInOrderAfterTheEnd) {
+  Start();
+  AwaitAnswer();
+  Learn(1);
+  control_.Hold(true);
+  peer().Send(PushAll(2));
+  control_.AwaitHeld();
+  v1::LearnResponse message;
+  message.mutable_retain()->set_committed_iteration(1);
+  message.mutable_retain()->set_best_iteration(1);
+  peer().Send(message);
+  message.mutable_dismissal()->set_reason(v1::Dismissal::REASON_RUN_OVER);
+  peer().Send(message);
+  EXPECT_TRUE(AwaitEnd().ok());
+  control_.Hold(false);
+  EXPECT_TRUE(learner_->Drain(kTestDeadline));
+  EXPECT_THAT(*ListCheckpoints(checkpoints()), ElementsAre(1));
+  EXPECT_TRUE(ReadBestCheckpoint(checkpoints()).ok());
+}
+
 TEST_F(LearnerLoopTest, EndsWhenTheRunIsOver) {
   Start();
   AwaitAnswer();

@@ -18,8 +18,10 @@ v1::RunOptions Options(int64_t step_one, double avoidable, double early) {
 
 TEST(BestCheckpointTest, FewestStepOneDeathsThenEarlyDeathThenSurvivalThenTheEarlier) {
   // Each is better than all before it.
-  std::vector<BestCandidate> ladder = {{10, 5, 0, 0.01, 0.99}, {20, 4, 0, 0.09, 0.50},
-                                       {30, 4, 0, 0.08, 0.40}, {50, 4, 0, 0.08, 0.45},
+  std::vector<BestCandidate> ladder = {{10, 5, 0, 0.01, 0.99},
+                                       {20, 4, 0, 0.09, 0.50},
+                                       {30, 4, 0, 0.08, 0.40},
+                                       {50, 4, 0, 0.08, 0.45},
                                        {40, 4, 0, 0.08, 0.45}};
   BestCheckpoint best(Options(8, 0, 0.1));
   for (const BestCandidate& candidate : ladder) EXPECT_TRUE(best.Offer(candidate));

@@ -210,18 +210,47 @@ TEST(FoldIterationTest, RefusesRecordsThatContradictThemselves) {
 
 TEST(MeasurementsJsonTest, HasEveryNameOfTheContract) {
   const nlohmann::ordered_json json = ToJson(IterationMeasurements());
-  for (const char* name :
-       {"iteration", "survival_rate", "avg_reward", "episode_length", "avg_num_alive",
-        "final_num_alive", "first_death_step", "first_death_p10", "first_death_sample_size",
-        "step_one_deaths", "step_one_clusters", "step_one_top_share",
-        "step_one_ne_high_speed_share", "density_penalty_coef", "entropy_coef",
-        "escape_boost_speed", "prewarm_override_ratio", "prewarm_override_hits",
-        "prewarm_override_episodes", "tail_stage_index", "tail_stage_progress",
-        "tail_queue_remaining", "tail_queue_remaining_ratio", "tail_schedule_ratio",
-        "tail_forced_resets", "tail_refills", "policy_loss", "value_loss", "entropy", "approx_kl",
-        "clip_fraction", "explained_variance", "gradient_norm", "learning_rate", "policy_lag",
-        "rows", "rows_per_second", "rollout_seconds", "update_seconds", "evaluation_seconds",
-        "waiting_seconds"}) {
+  for (const char* name : {"iteration",
+                           "survival_rate",
+                           "avg_reward",
+                           "episode_length",
+                           "avg_num_alive",
+                           "final_num_alive",
+                           "first_death_step",
+                           "first_death_p10",
+                           "first_death_sample_size",
+                           "step_one_deaths",
+                           "step_one_clusters",
+                           "step_one_top_share",
+                           "step_one_ne_high_speed_share",
+                           "density_penalty_coef",
+                           "entropy_coef",
+                           "escape_boost_speed",
+                           "prewarm_override_ratio",
+                           "prewarm_override_hits",
+                           "prewarm_override_episodes",
+                           "tail_stage_index",
+                           "tail_stage_progress",
+                           "tail_queue_remaining",
+                           "tail_queue_remaining_ratio",
+                           "tail_schedule_ratio",
+                           "tail_forced_resets",
+                           "tail_refills",
+                           "policy_loss",
+                           "value_loss",
+                           "entropy",
+                           "approx_kl",
+                           "clip_fraction",
+                           "explained_variance",
+                           "gradient_norm",
+                           "learning_rate",
+                           "policy_lag",
+                           "rows",
+                           "rows_per_second",
+                           "rollout_seconds",
+                           "update_seconds",
+                           "evaluation_seconds",
+                           "waiting_seconds"}) {
     EXPECT_TRUE(json.contains(name)) << name;
   }
   EXPECT_EQ(MeasurementNames().size() + 1, json.size());
@@ -246,9 +275,8 @@ TEST(MeasurementsJsonTest, WritesWhatWasMeasured) {
   EXPECT_EQ(json["learning_rate"], 1e-3);
   EXPECT_EQ(json["step_one_deaths"], 3);
   const nlohmann::ordered_json top = json["step_one_clusters"]["clusters"][0];
-  EXPECT_EQ(top.dump(),
-            R"({"angle_deg_start":90.0,"angle_deg_end":120.0,"speed_bin_start":2.0,)"
-            R"("speed_bin_end":2.4,"count":2,"share":0.6666666666666666})");
+  EXPECT_EQ(top.dump(), R"({"angle_deg_start":90.0,"angle_deg_end":120.0,"speed_bin_start":2.0,)"
+                        R"("speed_bin_end":2.4,"count":2,"share":0.6666666666666666})");
   EXPECT_EQ(json["step_one_clusters"]["angle_bin_deg"], 30);
   EXPECT_EQ(json["step_one_clusters"]["speed_bin"], 0.4);
 }

@@ -29,7 +29,7 @@ TEST(LinearPercentileTest, AgreesWithNumPy) {
 // numpy.percentile of NumPy 2.4 and of every version since 1.22, as it prints them.
 TEST(LinearPercentileTest, AgreesWithNumPyToTheLastBit) {
   std::vector<double> samples;
-  for (const int n : {336, 403, 12,  404, 235, 258, 316, 143, 490, 27, 139, 192,
+  for (const int n : {336, 403, 12, 404, 235, 258, 316, 143, 490, 27,  139, 192,
                       286, 205, 66, 23,  1,   25,  75,  500, 96,  327, 376}) {
     samples.push_back(n / 7.0);
   }

@@ -134,27 +134,26 @@ std::vector<std::string> Keys(const nlohmann::ordered_json& json) {
 }
 
 TEST(EvaluationHistoryLineTest, HasTheNamesAndTheNestingOfTheContract) {
-  const nlohmann::ordered_json gate = {{"iteration", 12},      {"event", "locked"},
-                                       {"stage", 0},           {"phase_limit", 3},
-                                       {"success_streak", 0},  {"freeze_until", 0},
-                                       {"failure_detected", false}, {"failure_streak", 0},
-                                       {"step_one_death_ratio", 0.125}};
+  const nlohmann::ordered_json gate = {
+      {"iteration", 12},           {"event", "locked"},   {"stage", 0},
+      {"phase_limit", 3},          {"success_streak", 0}, {"freeze_until", 0},
+      {"failure_detected", false}, {"failure_streak", 0}, {"step_one_death_ratio", 0.125}};
   const EvaluationContext context = {12, absl::FromUnixMillis(1767225600250), 0.02, 0.76};
   const auto summary = SummarizeEvaluation(Scenes());
   ASSERT_TRUE(summary.ok());
   const nlohmann::ordered_json line = EvaluationHistoryLine(context, ToJson(*summary), gate);
-  EXPECT_THAT(Keys(line),
-              ElementsAre("iteration", "timestamp", "summary", "death_stats",
-                          "density_penalty_coef", "escape_boost_speed", "step_one_death_count",
-                          "step_one_death_ratio", "step_one_unavoidable_count",
-                          "step_one_avoidable_ratio", "step_one_ne_high_speed_share",
-                          "episode_seeds", "multi_eval_num_fish", "multi_eval_episodes",
-                          "step_one_deaths", "step_one_clusters", "pre_roll_stats_summary",
-                          "penalty_gate"));
-  EXPECT_THAT(Keys(line["summary"]),
-              ElementsAre("episodes", "avg_final_survival_rate", "min_final_survival_rate",
-                          "avg_min_survival_rate", "min_of_min_survival_rate",
-                          "median_min_survival_rate"));
+  EXPECT_THAT(
+      Keys(line),
+      ElementsAre("iteration", "timestamp", "summary", "death_stats", "density_penalty_coef",
+                  "escape_boost_speed", "step_one_death_count", "step_one_death_ratio",
+                  "step_one_unavoidable_count", "step_one_avoidable_ratio",
+                  "step_one_ne_high_speed_share", "episode_seeds", "multi_eval_num_fish",
+                  "multi_eval_episodes", "step_one_deaths", "step_one_clusters",
+                  "pre_roll_stats_summary", "penalty_gate"));
+  EXPECT_THAT(
+      Keys(line["summary"]),
+      ElementsAre("episodes", "avg_final_survival_rate", "min_final_survival_rate",
+                  "avg_min_survival_rate", "min_of_min_survival_rate", "median_min_survival_rate"));
   EXPECT_THAT(Keys(line["death_stats"]),
               ElementsAre("total_fish_samples", "survival_fraction", "mean_death_step",
                           "median_death_step", "p10", "p25", "p75", "p90",
@@ -168,8 +167,8 @@ TEST(EvaluationHistoryLineTest, HasTheNamesAndTheNestingOfTheContract) {
               ElementsAre("angle_deg_start", "angle_deg_end", "speed_bin_start", "speed_bin_end",
                           "count", "share"));
   EXPECT_THAT(Keys(line["pre_roll_stats_summary"]),
-              ElementsAre("spawn_radius", "spawn_angle_deg", "initial_speed",
-                          "initial_heading_deg", "final_speed", "final_heading_deg"));
+              ElementsAre("spawn_radius", "spawn_angle_deg", "initial_speed", "initial_heading_deg",
+                          "final_speed", "final_heading_deg"));
   EXPECT_THAT(Keys(line["pre_roll_stats_summary"]["spawn_radius"]),
               ElementsAre("count", "mean", "std", "p10", "p50", "p90", "min", "max"));
   EXPECT_THAT(Keys(line["penalty_gate"]),

@@ -167,8 +167,8 @@ TEST(Episodes, CutAfterStepsWhileVelocitiesAreLeft) {
   v1::RunOptions options = TestOptions();
   options.set_episode_limit(500);
   options.set_n_steps(60);
-  options.set_tail_force_reset_steps(7);
   v1::RolloutItem item = TestItem(1, 0, 4, kFish);
+  for (auto& plan : *item.mutable_environments()) plan.set_force_reset_steps(7);
   GiveVelocities(2, item.mutable_environments(1));
   for (int env : {2, 3}) GiveVelocities(60, item.mutable_environments(env));
   const v1::RolloutRecord record = Compute(options, item, *TestBackend()).record;
@@ -195,10 +195,10 @@ TEST(Episodes, ACutIsBootstrapped) {
   v1::RunOptions options = TestOptions();
   options.set_episode_limit(500);
   options.set_n_steps(4);
-  options.set_tail_force_reset_steps(2);
   options.set_gae_lambda(0);
   ConstantBackend backend(11, 4, [](const float*) { return 10.0f; });
   v1::RolloutItem item = TestItem(1, 0, 1, kFish);
+  item.mutable_environments(0)->set_force_reset_steps(2);
   GiveVelocities(4, item.mutable_environments(0));
   const RolloutResult result = Compute(options, item, backend);
   ASSERT_EQ(result.record.episodes_size(), 2);

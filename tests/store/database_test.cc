@@ -49,8 +49,12 @@ TEST(DatabaseTest, KeepsWhatIsBound) {
   ASSERT_TRUE(insert.ok());
   ASSERT_TRUE(
       insert->Bind(1, int64_t{1} << 62).BindText(2, "").BindBlob(3, bytes).BindNull(4).Run().ok());
-  ASSERT_TRUE(
-      insert->Bind(1, int64_t{-5}).BindText(2, "x'y").BindBlob(3, "").Bind(4, int64_t{7}).Run().ok());
+  ASSERT_TRUE(insert->Bind(1, int64_t{-5})
+                  .BindText(2, "x'y")
+                  .BindBlob(3, "")
+                  .Bind(4, int64_t{7})
+                  .Run()
+                  .ok());
   auto query = database->Prepare("SELECT * FROM t ORDER BY i DESC");
   ASSERT_TRUE(query.ok() && *query->Step());
   EXPECT_EQ(query->Int(0), int64_t{1} << 62);
@@ -91,8 +95,7 @@ TEST(DatabaseTest, ErrorsNameTheFileAndSayWhatIsWrong) {
   const std::string path = folder.Path("a.db");
   auto database = CreateAndOpen(path);
   ASSERT_TRUE(database.ok());
-  EXPECT_EQ(database->Prepare("SELECT * FROM absent").status().code(),
-            absl::StatusCode::kInternal);
+  EXPECT_EQ(database->Prepare("SELECT * FROM absent").status().code(), absl::StatusCode::kInternal);
   EXPECT_THAT(database->Prepare("SELECT * FROM absent").status().ToString(),
               testing::AllOf(HasSubstr(path), HasSubstr("no such table: absent")));
   ASSERT_TRUE(database->Execute("CREATE TABLE t (i INTEGER PRIMARY KEY)").ok());

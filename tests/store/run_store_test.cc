@@ -161,7 +161,8 @@ TEST_F(RunStoreTest, APlanOnceMadeStands) {
   other.set_num_fish(16);
   const absl::Status status = store_->SavePlan(other, "t1");
   EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_THAT(status.message(), testing::AllOf(HasSubstr("num_fish: 15"), HasSubstr("num_fish: 16")));
+  EXPECT_THAT(status.message(),
+              testing::AllOf(HasSubstr("num_fish: 15"), HasSubstr("num_fish: 16")));
   EXPECT_EQ(store_->SavePlan(PlanOf(3), "t").code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(store_->SavePlan(PlanOf(0), "t").code(), absl::StatusCode::kFailedPrecondition);
   ASSERT_TRUE(store_->SavePlan(PlanOf(2), "t").ok());
@@ -380,9 +381,8 @@ TEST_F(RunStoreTest, ToolsReadAndCannotWrite) {
 
 TEST_F(RunStoreTest, RefusesTablesOfAnotherVersion) {
   store_.reset();
-  ASSERT_TRUE(Database::Open(path(), Database::Mode::kWrite)
-                  ->Execute("PRAGMA user_version = 99")
-                  .ok());
+  ASSERT_TRUE(
+      Database::Open(path(), Database::Mode::kWrite)->Execute("PRAGMA user_version = 99").ok());
   const auto store = RunStore::Open(path());
   EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(store.status().message(),
