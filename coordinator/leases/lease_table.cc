@@ -135,7 +135,7 @@ bool LeaseTable::Complete(uint64_t fencing, absl::Time now) {
   return first;
 }
 
-int LeaseTable::Fail(uint64_t fencing, absl::Time now) {
+int LeaseTable::Fail(uint64_t fencing, bool passes, absl::Time now) {
   auto found = leases_.find(fencing);
   if (found == leases_.end()) return 0;
   LeaseRecord& lease = found->second;
@@ -144,7 +144,8 @@ int LeaseTable::Fail(uint64_t fencing, absl::Time now) {
   if (item.done) return 0;
   item.not_before = now + options_.retry_delay;
   MakeAvailableIfFree(lease.item);
-  return ++item.failures;
+  if (!passes) ++item.failures;
+  return item.failures;
 }
 
 void LeaseTable::Reopen(const ItemKey& key) {

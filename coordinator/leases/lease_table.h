@@ -95,8 +95,9 @@ class LeaseTable {
   // A result came. True: the item was not done before. Other leases of the item stay active until
   // they end by themselves; their results are duplicates.
   bool Complete(uint64_t fencing, absl::Time now);
-  // The worker could not do it. Returns how often the item has failed running.
-  int Fail(uint64_t fencing, absl::Time now);
+  // The worker could not do it. Returns how often the item has failed for a reason of its own
+  // (`passes` false) since it was last done.
+  int Fail(uint64_t fencing, bool passes, absl::Time now);
   // Makes a done item available again (its effect was lost).
   void Reopen(const ItemKey& item);
 

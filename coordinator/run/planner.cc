@@ -92,8 +92,9 @@ void Planner::PlanTail(int64_t iteration, std::vector<v1::EnvironmentPlan>& envi
   for (int64_t e = 0; e < options_.num_envs(); ++e) {
     v1::EnvironmentPlan& environment = environments[e];
     environment.set_force_reset_steps(static_cast<int32_t>(tail_.ForceResetSteps(e, iteration)));
-    // No more episodes can begin in a rollout than it has steps.
-    for (const TailSlot& slot : tail_.Upcoming(e, options_.n_steps())) {
+    // No more episodes can begin in a rollout than it has steps; one slot more tells the last of them
+    // that slots are left.
+    for (const TailSlot& slot : tail_.Upcoming(e, options_.n_steps() + 1)) {
       environment.add_tail_velocities(static_cast<float>(slot.velocity.x));
       environment.add_tail_velocities(static_cast<float>(slot.velocity.y));
     }

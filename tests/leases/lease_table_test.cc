@@ -74,11 +74,13 @@ TEST_F(LeaseTableTest, HeartbeatsKeepALease) {
 TEST_F(LeaseTableTest, FailedItemWaitsBeforeItIsOfferedAgain) {
   table_.Add(Shard(1, 0));
   auto first = table_.Offer(kAnn, At(0));
-  EXPECT_EQ(table_.Fail(first->fencing, At(1)), 1);
+  EXPECT_EQ(table_.Fail(first->fencing, false, At(1)), 1);
   EXPECT_FALSE(table_.Offer(kAnn, At(1.5)));
   auto second = table_.Offer(kAnn, At(2));
   ASSERT_TRUE(second);
-  EXPECT_EQ(table_.Fail(second->fencing, At(2)), 2);
+  EXPECT_EQ(table_.Fail(second->fencing, true, At(2)), 1) << "a reason that passes does not count";
+  auto third = table_.Offer(kAnn, At(3));
+  EXPECT_EQ(table_.Fail(third->fencing, false, At(3)), 2);
 }
 
 TEST_F(LeaseTableTest, AVanishedWorkerGivesEverythingBack) {

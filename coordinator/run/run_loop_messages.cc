@@ -1,0 +1,263 @@
+// RunLoop: what peers say, and what it means.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/logging.h"
+#include "coordinator/run/run_loop.h"
+#include "google/protobuf/duration.pb.h"
+
+namespace shoal {
+namespace {
+
+// An item or update that fails so often for a reason that will not pass stops the run.
+constexpr int kMaxFailures = 3;
+
+google::protobuf::Duration ToProto(absl::Duration duration) {
+  google::protobuf::Duration result;
+  result.set_seconds(absl::ToInt64Seconds(duration));
+  result.set_nanos(static_cast<int32_t>(
+      absl::ToInt64Nanoseconds(duration - absl::Seconds(result.seconds()))));
+  return result;
+}
+
+// Failures that say nothing of the item: it is just tried again.
+bool Passes(int32_t code) {
+  switch (static_cast<absl::StatusCode>(code)) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kResourceExhausted:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string ItemText(const ItemKey& item) {
+  return item.kind == ItemKind::kRollout
+             ? absl::StrCat("iteration ", item.group, ", shard ", item.index)
+             : absl::StrCat("evaluation ", item.group, ", scene ", item.index);
+}
+
+std::string WorkerText(const v1::WorkerHello& hello) {
+  return absl::StrCat(hello.name(), " (", hello.build(), ", ", hello.cpu(), ")");
+}
+
+}  // namespace
+
+absl::StatusOr<WorkerId> RunLoop::WorkerArrived(const v1::WorkerHello& hello, WorkerPort* port,
+                                                absl::Time now) {
+  if (hello.protocol() != v1::PROTOCOL_CURRENT) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(WorkerText(hello), " speaks protocol ", hello.protocol(), ", this coordinator ",
+                     v1::PROTOCOL_CURRENT, ": use the same build for both"));
+  }
+  if (absl::Status status = run_.store->SetKernelId(hello.kernel_id()); !status.ok()) {
+    return status;
+  }
+  const WorkerId id = next_worker_++;
+  Worker& worker = workers_[id];
+  worker.port = port;
+  worker.hello = hello;
+  worker.last_message = now;
+  v1::WorkResponse response;
+  v1::WorkerWelcome* welcome = response.mutable_welcome();
+  welcome->set_run_id(run_.info.id);
+  *welcome->mutable_options() = run_.options;
+  *welcome->mutable_heartbeat_interval() = ToProto(options_.heartbeat_interval);
+  port->Send(std::move(response));
+  LogInfo("actor arrived", {{"worker", hello.name()}, {"cpu", hello.cpu()}, {"build", hello.build()}});
+  Advance(now);
+  return id;
+}
+
+void RunLoop::OnWorkerMessage(WorkerId id, const v1::WorkRequest& message, absl::Time now) {
+  auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  Worker& worker = found->second;
+  worker.last_message = now;
+  leases_->Touch(id, now);
+  switch (message.kind_case()) {
+    case v1::WorkRequest::kHeartbeat: {
+      v1::WorkResponse response;
+      *response.mutable_heartbeat() = message.heartbeat();
+      worker.port->Send(std::move(response));
+      return;
+    }
+    case v1::WorkRequest::kResult:
+      if (!over()) Check(OnResult(worker, message.result(), now));
+      break;
+    case v1::WorkRequest::kFailure:
+      if (!over()) Check(OnFailure(worker, message.failure(), now));
+      break;
+    default:
+      LogWarning("actor sent a message of no use", {{"worker", worker.hello.name()}});
+      return;
+  }
+  Advance(now);
+}
+
+void RunLoop::WorkerGone(WorkerId id, absl::Time now) {
+  auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  const int lost = leases_->WorkerGone(id, now);
+  LogInfo("actor left", {{"worker", found->second.hello.name()}, {"leases_lost", lost}});
+  workers_.erase(found);
+  Advance(now);
+}
+
+absl::Status RunLoop::LearnerArrived(const v1::LearnerHello& hello, LearnerPort* port,
+                                     absl::Time now) {
+  if (hello.protocol() != v1::PROTOCOL_CURRENT) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the learner (", hello.build(), ") speaks protocol ", hello.protocol(),
+                     ", this coordinator ", v1::PROTOCOL_CURRENT, ": use the same build for both"));
+  }
+  if (learner_.port != nullptr) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("the run has a learner at ", learner_.hello.address()));
+  }
+  learner_ = Learner{port, hello, now, false};
+  v1::LearnResponse response;
+  v1::LearnerWelcome* welcome = response.mutable_welcome();
+  welcome->set_run_id(run_.info.id);
+  *welcome->mutable_options() = run_.options;
+  *welcome->mutable_heartbeat_interval() = ToProto(options_.heartbeat_interval);
+  const int64_t committed = std::max<int64_t>(training_->committed(), 0);
+  welcome->set_committed_iteration(committed);
+  welcome->set_policy_sha256(training_->PolicyHash(committed).value_or(""));
+  port->Send(std::move(response));
+  LogInfo("learner arrived", {{"device", hello.device()}, {"address", hello.address()},
+                              {"build", hello.build()}, {"cpu", hello.cpu()}});
+  return absl::OkStatus();
+}
+
+void RunLoop::OnLearnerMessage(LearnerPort* port, const v1::LearnRequest& message,
+                               absl::Time now) {
+  if (learner_.port != port) return;
+  learner_.last_message = now;
+  switch (message.kind_case()) {
+    case v1::LearnRequest::kHeartbeat: {
+      v1::LearnResponse response;
+      *response.mutable_heartbeat() = message.heartbeat();
+      port->Send(std::move(response));
+      return;
+    }
+    case v1::LearnRequest::kReady:
+      if (!over()) Check(OnReady(message.ready()));
+      break;
+    case v1::LearnRequest::kUpdateDone:
+      if (!over()) Check(OnUpdateDone(message.update_done(), now));
+      break;
+    case v1::LearnRequest::kUpdateFailed:
+      if (!over()) Check(OnUpdateFailed(message.update_failed()));
+      break;
+    default:
+      LogWarning("the learner sent a message of no use");
+      return;
+  }
+  Advance(now);
+}
+
+void RunLoop::LearnerGone(LearnerPort* port, absl::Time now) {
+  if (learner_.port != port) return;
+  LogWarning("the learner left", {{"address", learner_.hello.address()}});
+  learner_ = Learner{};
+  training_->LearnerGone();
+  Advance(now);
+}
+
+absl::Status RunLoop::OnReady(const v1::LearnerReady& ready) {
+  absl::Status status = training_->LearnerReady(ready, learner_.hello.session());
+  if (!status.ok()) return status;
+  learner_.ready = true;
+  LogInfo("learner ready", {{"iteration", ready.iteration()}, {"policy", ready.policy_sha256()}});
+  SendRetain();
+  return absl::OkStatus();
+}
+
+absl::Status RunLoop::OnUpdateDone(const v1::UpdateDone& done, absl::Time now) {
+  std::vector<LeaseRow> ended = TakeEndedLeases();
+  auto committed = training_->Commit(done, std::move(ended), now);
+  if (!committed.ok()) return committed.status();
+  if (!*committed) return absl::OkStatus();
+  learner_failures_ = 0;
+  const IterationMeasurements& m = **committed;
+  LogInfo("iteration committed",
+          {{"iteration", m.iteration}, {"rows", m.rows}, {"policy", done.policy_sha256()},
+           {"survival_rate", m.survival_rate.value_or(-1)},
+           {"rollout_seconds", m.rollout_seconds}, {"update_seconds", m.update_seconds}});
+  if (absl::Status status = evaluations_->MakeDue(m.iteration, now); !status.ok()) return status;
+  SendRetain();
+  return run_.views->Update(*run_.store);
+}
+
+absl::Status RunLoop::OnUpdateFailed(const v1::UpdateFailed& failed) {
+  LogWarning("update failed", {{"iteration", failed.iteration()}, {"message", failed.message()},
+                               {"missing_shards", failed.missing_shards_size()}});
+  if (failed.fatal() || ++learner_failures_ > kMaxFailures) {
+    return absl::FailedPreconditionError(absl::StrCat("the learner cannot go on at iteration ",
+                                                      failed.iteration(), ": ", failed.message()));
+  }
+  training_->UpdateFailed(failed);
+  return absl::OkStatus();
+}
+
+absl::Status RunLoop::OnResult(Worker& worker, const v1::WorkResult& result, absl::Time now) {
+  worker.active = std::max(0, worker.active - 1);
+  ++worker.items_done;
+  const auto item = leases_->Find(result.fencing());
+  if (!item) return absl::OkStatus();  // of an iteration or evaluation that is over
+  const bool rollout = item->kind == ItemKind::kRollout;
+  if (rollout != (result.record_case() == v1::WorkResult::kRollout)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(WorkerText(worker.hello), " answered ", ItemText(*item),
+                     " with a record of another kind"));
+  }
+  leases_->Complete(result.fencing(), now);
+  if (rollout) return OnRollout(*item, worker, result, now);
+  training_->AddEvaluationSeconds(result.compute_seconds());
+  auto verdict = evaluations_->Accept(*item, result.evaluation());
+  if (!verdict.ok()) return verdict.status();
+  if (*verdict == EvaluationBoard::Verdict::kMismatch) return Mismatch(*item, "", worker);
+  return absl::OkStatus();
+}
+
+absl::Status RunLoop::OnRollout(const ItemKey& item, Worker& worker, const v1::WorkResult& result,
+                                absl::Time now) {
+  auto verdict = training_->Accept(item, result, WorkerText(worker.hello), now);
+  if (!verdict.ok()) return verdict.status();
+  if (*verdict != RolloutBoard::Verdict::kMismatch) return absl::OkStatus();
+  return Mismatch(item, training_->Result(item).worker, worker);
+}
+
+absl::Status RunLoop::Mismatch(const ItemKey& item, const std::string& first,
+                               const Worker& second) {
+  const std::string message = absl::StrCat(
+      "two results of ", ItemText(item), " differ: ", first.empty() ? "" : absl::StrCat(first, " and "),
+      WorkerText(second.hello), ". Equal builds on sound machines give equal bytes");
+  if (run_.options.on_mismatch() == "warn") {
+    LogError(message);
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat(message, "; --on_mismatch warn goes on regardless"));
+}
+
+absl::Status RunLoop::OnFailure(Worker& worker, const v1::WorkFailure& failure, absl::Time now) {
+  worker.active = std::max(0, worker.active - 1);
+  const auto item = leases_->Find(failure.fencing());
+  if (!item) return absl::OkStatus();
+  const bool passes = Passes(failure.code());
+  const int failures = leases_->Fail(failure.fencing(), passes, now);
+  LogWarning("item failed", {{"item", ItemText(*item)}, {"worker", worker.hello.name()},
+                             {"code", failure.code()}, {"message", failure.message()}});
+  if (passes || failures < kMaxFailures) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(ItemText(*item), " failed ", failures,
+                                                    " times, last on ", WorkerText(worker.hello),
+                                                    ": ", failure.message()));
+}
+
+}  // namespace shoal

@@ -1,0 +1,328 @@
+// The coordinator's loop with peers that only exist in the test: no threads, no clock.
+#include "coordinator/run/run_loop.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "common/files.h"
+#include "common/options.h"
+#include "coordinator/schedule/options.h"
+#include "tests/run/fakes.h"
+
+namespace shoal {
+namespace {
+
+using testing::HasSubstr;
+
+class RunLoopTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "/run-loop-XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+    Configure("");
+  }
+  void TearDown() override {
+    loop_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void Configure(const std::string& more) {
+    auto options = ParseOptions(
+        "run_name: 'test' curriculum: '9:4' num_envs: 6 envs_per_shard: 2 n_steps: 5 "
+        "multi_eval_interval: 2 multi_eval_probe_episodes: 2 eval_multi_fish: 3 gate_delay: 0 "
+        "skip_final_eval: true checkpoint_interval: 3 " + more, "test");
+    ASSERT_TRUE(options.ok()) << options.status();
+    ASSERT_TRUE(ResolveOptions(*options).ok());
+    ASSERT_TRUE(WriteFileAtomically(folder_ + "/config.textproto", WriteOptions(*options, "")).ok());
+  }
+  void Open() {
+    loop_.reset();
+    RunLoopOptions options;
+    options.run_dir = folder_;
+    options.lease_time = absl::Seconds(10);
+    auto loop = RunLoop::Open(options, now_);
+    ASSERT_TRUE(loop.ok()) << loop.status();
+    loop_ = *std::move(loop);
+  }
+  WorkerId Arrive(FakeWorker& worker, const std::string& kernel = "kernel") {
+    v1::WorkerHello hello;
+    hello.set_name("worker");
+    hello.set_kernel_id(kernel);
+    hello.set_protocol(v1::PROTOCOL_CURRENT);
+    auto id = loop_->WorkerArrived(hello, &worker, now_);
+    EXPECT_TRUE(id.ok()) << id.status();
+    return id.ok() ? *id : 0;
+  }
+  void Arrive(FakeLearner& learner, const std::string& session) {
+    v1::LearnerHello hello;
+    hello.set_protocol(v1::PROTOCOL_CURRENT);
+    hello.set_session(session);
+    hello.set_address("learner");
+    ASSERT_TRUE(loop_->LearnerArrived(hello, &learner, now_).ok());
+    v1::LearnRequest ready;
+    const int64_t committed = learner.welcome.committed_iteration();
+    ready.mutable_ready()->set_iteration(committed);
+    ready.mutable_ready()->set_policy_sha256(FakePolicy(committed));
+    loop_->OnLearnerMessage(&learner, ready, now_);
+  }
+  // The worker answers all of its leases, and those that follow.
+  void Work(WorkerId id, FakeWorker& worker, const std::string& session) {
+    while (!worker.leases.empty()) {
+      const v1::Lease lease = worker.leases.front();
+      worker.leases.erase(worker.leases.begin());
+      loop_->OnWorkerMessage(id, Answer(lease, session), now_);
+    }
+  }
+  static v1::WorkRequest Answer(const v1::Lease& lease, const std::string& session) {
+    v1::WorkRequest message;
+    v1::WorkResult* result = message.mutable_result();
+    result->set_fencing(lease.fencing());
+    if (lease.has_rollout()) {
+      result->set_rollout(FakeRecord(lease.rollout()).SerializeAsString());
+      result->set_learner_session(session);
+    } else {
+      result->set_evaluation(FakeEpisode(lease.evaluation()).SerializeAsString());
+    }
+    return message;
+  }
+  void Learn(FakeLearner& learner) {
+    ASSERT_FALSE(learner.updates.empty());
+    const int64_t iteration = learner.updates.back().plan().iteration();
+    learner.updates.clear();
+    v1::LearnRequest message;
+    message.mutable_update_done()->set_iteration(iteration);
+    message.mutable_update_done()->set_policy_sha256(FakePolicy(iteration));
+    loop_->OnLearnerMessage(&learner, message, now_);
+  }
+  int64_t Committed() { return loop_->Status(now_).committed_iteration(); }
+
+  std::string folder_;
+  absl::Time now_ = absl::UnixEpoch() + absl::Hours(1);
+  std::unique_ptr<RunLoop> loop_;
+};
+
+TEST_F(RunLoopTest, GoesThroughARun) {
+  Open();
+  EXPECT_EQ(loop_->Status(now_).state(), v1::RunStatus::STATE_WAITING_FOR_LEARNER);
+  FakeLearner learner;
+  Arrive(learner, "one");
+  EXPECT_EQ(loop_->Status(now_).state(), v1::RunStatus::STATE_WAITING_FOR_ACTORS);
+  FakeWorker worker;
+  const WorkerId id = Arrive(worker);
+  EXPECT_EQ(worker.leases.size(), 1u) << "one lease at a time";
+  for (int64_t i = 1; i <= 4; ++i) {
+    Work(id, worker, "one");
+    ASSERT_EQ(learner.updates.size(), 1u) << i;
+    EXPECT_EQ(learner.updates[0].plan().iteration(), i);
+    EXPECT_EQ(learner.updates[0].shards_size(), 3);
+    Learn(learner);
+    EXPECT_EQ(Committed(), i);
+  }
+  EXPECT_FALSE(loop_->over()) << "the last evaluation is left";
+  Work(id, worker, "one");
+  EXPECT_EQ(loop_->Status(now_).state(), v1::RunStatus::STATE_DONE);
+  EXPECT_EQ(loop_->Status(now_).evaluations_done(), 2);
+  EXPECT_TRUE(worker.dismissed && learner.dismissed);
+  EXPECT_EQ(learner.retain.committed_iteration(), 4);
+  EXPECT_EQ(std::vector<int64_t>(learner.retain.iterations().begin(), learner.retain.iterations().end()),
+            (std::vector<int64_t>{2, 3, 4}));
+}
+
+TEST_F(RunLoopTest, APlanWaitsForTheEvaluationItNeeds) {
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker worker;
+  const WorkerId id = Arrive(worker);
+  Work(id, worker, "one");
+  Learn(learner);
+  Work(id, worker, "one");
+  Learn(learner);
+  // With gate_delay 0 plan 3 needs the answer to iteration 2.
+  ASSERT_EQ(worker.leases.size(), 1u);
+  EXPECT_TRUE(worker.leases[0].has_evaluation());
+  EXPECT_EQ(loop_->Status(now_).state(), v1::RunStatus::STATE_EVALUATION);
+  Work(id, worker, "one");
+  EXPECT_EQ(learner.updates.size(), 1u) << "and goes on after it";
+}
+
+TEST_F(RunLoopTest, RowsLostWithALearnerAreComputedAgain) {
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker worker;
+  const WorkerId id = Arrive(worker);
+  loop_->OnWorkerMessage(id, Answer(worker.leases[0], "one"), now_);
+  loop_->LearnerGone(&learner, now_);
+  worker.leases.erase(worker.leases.begin());
+  Work(id, worker, "one");  // what was leased goes to nobody
+  FakeLearner next;
+  Arrive(next, "two");
+  Work(id, worker, "two");
+  ASSERT_EQ(next.updates.size(), 1u);
+  Learn(next);
+  EXPECT_EQ(Committed(), 1);
+}
+
+TEST_F(RunLoopTest, ALearnerThatLacksRowsGetsThemAgain) {
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker worker;
+  const WorkerId id = Arrive(worker);
+  Work(id, worker, "one");
+  learner.updates.clear();
+  v1::LearnRequest message;
+  message.mutable_update_failed()->set_iteration(1);
+  message.mutable_update_failed()->add_missing_shards(2);
+  loop_->OnLearnerMessage(&learner, message, now_);
+  ASSERT_EQ(worker.leases.size(), 1u);
+  EXPECT_EQ(worker.leases[0].rollout().shard(), 2);
+  Work(id, worker, "one");
+  Learn(learner);
+  EXPECT_EQ(Committed(), 1);
+}
+
+TEST_F(RunLoopTest, ResultsThatDifferStopTheRun) {
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker ann, bob;
+  const WorkerId a = Arrive(ann);
+  const v1::Lease lease = ann.leases[0];
+  now_ += absl::Seconds(11);
+  loop_->Tick(now_);
+  EXPECT_TRUE(ann.aborted) << "silent for longer than a lease";
+  const WorkerId b = Arrive(bob);
+  ASSERT_EQ(bob.leases[0].rollout().shard(), lease.rollout().shard()) << "offered again";
+  EXPECT_GT(bob.leases[0].fencing(), lease.fencing());
+  loop_->OnWorkerMessage(a, Answer(lease, "one"), now_);
+  v1::WorkRequest other = Answer(bob.leases[0], "one");
+  v1::RolloutRecord record = FakeRecord(bob.leases[0].rollout());
+  record.set_rows(9);
+  other.mutable_result()->set_rollout(record.SerializeAsString());
+  loop_->OnWorkerMessage(b, other, now_);
+  EXPECT_TRUE(loop_->failed());
+  EXPECT_THAT(loop_->Status(now_).message(), HasSubstr("differ"));
+  EXPECT_TRUE(bob.dismissed);
+}
+
+TEST_F(RunLoopTest, ResultsThatDifferAreOnlyReportedWhereAsked) {
+  Configure("on_mismatch: 'warn'");
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker worker;
+  const WorkerId id = Arrive(worker);
+  const v1::Lease lease = worker.leases[0];
+  Work(id, worker, "one");
+  v1::WorkRequest other = Answer(lease, "one");
+  v1::RolloutRecord record = FakeRecord(lease.rollout());
+  record.set_rows(9);
+  other.mutable_result()->set_rollout(record.SerializeAsString());
+  loop_->OnWorkerMessage(id, other, now_);
+  EXPECT_FALSE(loop_->failed());
+  Learn(learner);
+  EXPECT_EQ(Committed(), 1);
+}
+
+TEST_F(RunLoopTest, RefusesAnotherKernelOrProtocol) {
+  Open();
+  FakeWorker first, second;
+  Arrive(first, "kernel-a");
+  v1::WorkerHello hello;
+  hello.set_protocol(v1::PROTOCOL_CURRENT);
+  hello.set_kernel_id("kernel-b");
+  EXPECT_TRUE(absl::IsFailedPrecondition(loop_->WorkerArrived(hello, &second, now_).status()));
+  hello.set_kernel_id("kernel-a");
+  hello.set_protocol(v1::PROTOCOL_UNSPECIFIED);
+  EXPECT_TRUE(absl::IsFailedPrecondition(loop_->WorkerArrived(hello, &second, now_).status()));
+}
+
+TEST_F(RunLoopTest, FailuresThatPassAreRetriedAndOthersEndTheRun) {
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker worker;
+  const WorkerId id = Arrive(worker);
+  auto fail = [&](absl::StatusCode code) {
+    v1::WorkRequest message;
+    message.mutable_failure()->set_fencing(worker.leases[0].fencing());
+    message.mutable_failure()->set_code(static_cast<int>(code));
+    message.mutable_failure()->set_message("because");
+    worker.leases.clear();
+    loop_->OnWorkerMessage(id, message, now_);
+    now_ += absl::Seconds(1);
+    loop_->Tick(now_);
+  };
+  // The worker goes on to other shards in between, so shard 0 comes first again only after a while.
+  for (int i = 0; i < 20; ++i) fail(absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(loop_->over());
+  for (int i = 0; i < 9 && !loop_->over(); ++i) fail(absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(loop_->failed());
+  EXPECT_THAT(loop_->Status(now_).message(), HasSubstr("because"));
+}
+
+TEST_F(RunLoopTest, AReopenedRunGoesOnAfterTheLastCommit) {
+  Open();
+  {
+    FakeLearner learner;
+    Arrive(learner, "one");
+    FakeWorker worker;
+    const WorkerId id = Arrive(worker);
+    Work(id, worker, "one");
+    Learn(learner);
+    Work(id, worker, "one");  // iteration 2 is rolled out, but not committed
+    loop_->Stop(now_);
+    EXPECT_FALSE(loop_->over());
+    Learn(learner);
+    EXPECT_EQ(loop_->Status(now_).state(), v1::RunStatus::STATE_STOPPED);
+  }
+  Open();
+  EXPECT_EQ(Committed(), 2);
+  FakeLearner learner;
+  Arrive(learner, "two");
+  EXPECT_EQ(learner.welcome.committed_iteration(), 2);
+  EXPECT_EQ(learner.welcome.policy_sha256(), FakePolicy(2));
+  FakeWorker worker;
+  const WorkerId id = Arrive(worker);
+  Work(id, worker, "two");  // the evaluation of iteration 2, then iteration 3
+  ASSERT_EQ(learner.updates.size(), 1u);
+  EXPECT_EQ(learner.updates[0].plan().iteration(), 3);
+}
+
+TEST_F(RunLoopTest, ALearnerWithAnotherPolicyIsNoticed) {
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  loop_->LearnerGone(&learner, now_);
+  FakeLearner other;
+  v1::LearnerHello hello;
+  hello.set_protocol(v1::PROTOCOL_CURRENT);
+  ASSERT_TRUE(loop_->LearnerArrived(hello, &other, now_).ok());
+  v1::LearnRequest ready;
+  ready.mutable_ready()->set_policy_sha256(FakePolicy(99));
+  loop_->OnLearnerMessage(&other, ready, now_);
+  EXPECT_TRUE(loop_->failed());
+}
+
+TEST_F(RunLoopTest, AChangedConfigurationIsRefused) {
+  Open();
+  loop_.reset();
+  Configure("seed: 5");
+  RunLoopOptions options;
+  options.run_dir = folder_;
+  EXPECT_TRUE(absl::IsFailedPrecondition(RunLoop::Open(options, now_).status()));
+}
+
+TEST_F(RunLoopTest, OneCoordinatorAtATime) {
+  Open();
+  RunLoopOptions options;
+  options.run_dir = folder_;
+  EXPECT_TRUE(absl::IsFailedPrecondition(RunLoop::Open(options, now_).status()));
+}
+
+}  // namespace
+}  // namespace shoal
