@@ -89,6 +89,8 @@ absl::Status RunLoop::TryAdvance(absl::Time now) {
 }
 
 void RunLoop::Dispatch(absl::Time now) {
+  // Policies come from the learner, and rows go there.
+  if (!learner_.ready) return;
   for (auto& [id, worker] : workers_) {
     // One at a time: the next lease is on its way within a fraction of a millisecond, and an item
     // that waits behind another would hold up the end of the iteration.
