@@ -90,6 +90,7 @@ int Main(int argc, char** argv) {
   // A second signal ends the program at once: run.db holds everything that is committed.
   ShutdownSignal signal;
   CLI::App app("shoal-coordinator: decides, hands out work and remembers everything of one run");
+  app.name("shoal-coordinator");
   Arguments arguments;
   AddArguments(app, arguments);
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);

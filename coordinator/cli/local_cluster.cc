@@ -55,7 +55,8 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
   if (status.ok()) {
     status = cluster->Add(
         "learner", {absl::StrCat(bin, "/shoal-learner"), absl::StrCat("--coordinator=", coordinator),
-                    absl::StrCat("--listen=unix:", *sockets, "/learner.sock"),
+                    options.listen.empty() ? absl::StrCat("--listen=unix:", *sockets, "/learner.sock")
+                                           : "--listen=127.0.0.1:0",
                     absl::StrCat("--run_dir=", options.run_dir),
                     absl::StrCat("--threads=", options.learner_threads), log("learner")});
   }

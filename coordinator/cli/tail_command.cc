@@ -86,7 +86,8 @@ absl::Status Make(const MakeArguments& arguments) {
     request.deaths.insert(request.deaths.end(), deaths->begin(), deaths->end());
   }
   auto mix = MakeMix(request);
-  if (!mix.ok()) return mix.status();
+  // Deaths that no part fits are bad content, not a failure of ours.
+  if (!mix.ok()) return absl::InvalidArgumentError(mix.status().message());
   if (arguments.out.empty()) {
     std::fputs(mix->c_str(), stdout);
     return absl::OkStatus();

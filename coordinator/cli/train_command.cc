@@ -204,7 +204,8 @@ Command AddTrainCommand(CLI::App& app) {
                     "threads of the learner; no result depends on it (default: from the cores)")
       ->check(CLI::Range(1, 256));
   train->add_option("--listen", arguments->cluster.listen,
-                    "host:port of the coordinator, so that others reach it (default: a Unix socket)")
+                    "host:port of the coordinator on the loopback interface, so that further actors of this machine "
+                    "can join (default: a Unix socket)")
       ->type_name("ADDRESS");
   train->add_option("--backend", arguments->cluster.backend, "inference of the actors: fused or torch")
       ->check(CLI::IsMember({"fused", "torch"}))

@@ -44,6 +44,14 @@ RolloutBoard::Verdict RolloutBoard::Accept(int shard, const std::string& bytes,
   return Verdict::kFirst;
 }
 
+void RolloutBoard::AdoptRows(int shard, const v1::RolloutRecord& record,
+                             const std::string& learner_session) {
+  ShardEntry& entry = results_[shard];
+  entry.record.set_rows(record.rows());
+  entry.record.set_rows_checksum(record.rows_checksum());
+  entry.learner_session = learner_session;
+}
+
 std::vector<int> RolloutBoard::MissingRows(const std::string& learner_session) const {
   std::vector<int> missing;
   for (int shard = 0; shard < shards(); ++shard) {

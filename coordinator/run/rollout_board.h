@@ -48,6 +48,8 @@ class RolloutBoard {
   bool complete() const { return done_ == shards(); }
   // Shards whose rows this learner session does not have (or that have no record).
   std::vector<int> MissingRows(const std::string& learner_session) const;
+  // The rows of another record stand for this shard's; the record stays otherwise.
+  void AdoptRows(int shard, const v1::RolloutRecord& record, const std::string& learner_session);
   // Forgets where the rows of a shard are.
   void ForgetRows(int shard) { results_[shard].learner_session.clear(); }
 

@@ -144,6 +144,14 @@ void RunLoop::Tick(absl::Time now) {
     LogWarning("the learner is silent", {{"address", learner_.hello.address()}});
     learner_.port->Abort();
   }
+  if (!stopping_ || learner_.port != nullptr) {
+    stop_waits_since_ = absl::InfiniteFuture();
+  } else if (!over()) {
+    stop_waits_since_ = std::min(stop_waits_since_, now);
+    if (now - stop_waits_since_ >= options_.stop_patience) {
+      End(State::kStopped, "stopped without a learner: what was not committed is computed again");
+    }
+  }
   const int expired = leases_->Expire(now);
   if (expired > 0) LogWarning("leases expired", {{"count", expired}});
   Advance(now);

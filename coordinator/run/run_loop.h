@@ -27,6 +27,8 @@ struct RunLoopOptions {
   // A peer silent for so long loses its leases, and is cut off.
   absl::Duration lease_time = absl::Seconds(10);
   absl::Duration heartbeat_interval = absl::Seconds(1);
+  // A run that is to stop after the next commit waits so long for a learner that has left.
+  absl::Duration stop_patience = absl::Seconds(3);
 };
 
 class RunLoop {
@@ -50,7 +52,7 @@ class RunLoop {
 
   // Ends expired leases and cuts silent peers off; several times a second.
   void Tick(absl::Time now);
-  // Stop after the next commit.
+  // Stop after the next commit, or when the learner that it needs does not come back.
   void Stop(absl::Time now);
 
   v1::RunStatus Status(absl::Time now) const;
@@ -113,6 +115,8 @@ class RunLoop {
   std::map<WorkerId, Worker> workers_;
   WorkerId next_worker_ = 1;
   Learner learner_;
+  // When stopping and the learner's absence were both noticed first.
+  absl::Time stop_waits_since_ = absl::InfiniteFuture();
 };
 
 }  // namespace shoal

@@ -231,7 +231,9 @@ absl::Status RunLoop::OnRollout(const ItemKey& item, Worker& worker, const v1::W
   auto verdict = training_->Accept(item, result, WorkerText(worker.hello), now);
   if (!verdict.ok()) return verdict.status();
   if (*verdict != RolloutBoard::Verdict::kMismatch) return absl::OkStatus();
-  return Mismatch(item, training_->Result(item).worker, worker);
+  absl::Status status = Mismatch(item, training_->Result(item).worker, worker);
+  if (status.ok()) training_->AdoptRows(item, result);
+  return status;
 }
 
 absl::Status RunLoop::Mismatch(const ItemKey& item, const std::string& first,
@@ -254,6 +256,10 @@ absl::Status RunLoop::OnFailure(Worker& worker, const v1::WorkFailure& failure, 
   const int failures = leases_->Fail(failure.fencing(), passes, now);
   LogWarning("item failed", {{"item", ItemText(*item)}, {"worker", worker.hello.name()},
                              {"code", failure.code()}, {"message", failure.message()}});
+  // The learner has other rows for this shard.
+  if (failure.code() == static_cast<int>(absl::StatusCode::kAlreadyExists)) {
+    if (absl::Status status = Mismatch(*item, "", worker); !status.ok()) return status;
+  }
   if (passes || failures < kMaxFailures) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(ItemText(*item), " failed ", failures,
                                                     " times, last on ", WorkerText(worker.hello),

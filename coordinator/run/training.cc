@@ -144,6 +144,13 @@ absl::StatusOr<RolloutBoard::Verdict> Training::Accept(const ItemKey& key,
   return verdict;
 }
 
+void Training::AdoptRows(const ItemKey& key, const v1::WorkResult& result) {
+  auto found = flights_.find(key.group);
+  v1::RolloutRecord record;
+  if (found == flights_.end() || !record.ParseFromString(result.rollout())) return;
+  found->second.board.AdoptRows(key.index, record, result.learner_session());
+}
+
 absl::Status Training::FoldIfComplete(Flight& flight, absl::Time now) {
   if (flight.folded || !flight.board.complete()) return absl::OkStatus();
   auto measurements = planner_->Fold(flight.board.plan(), flight.board.Records());

@@ -57,6 +57,9 @@ class Training {
   absl::StatusOr<RolloutBoard::Verdict> Accept(const ItemKey& key, const v1::WorkResult& result,
                                                const std::string& worker, absl::Time now);
 
+  // A mismatch that the user let pass: the rows that the learner got with this result stand.
+  void AdoptRows(const ItemKey& key, const v1::WorkResult& result);
+
   // The order for the next update, once, when its rows are all with the learner.
   std::optional<v1::BeginUpdate> NextUpdate();
   // The update did not happen. Shards whose rows the learner lacks are computed again; then the

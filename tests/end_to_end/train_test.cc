@@ -139,6 +139,22 @@ TEST_P(Resume, KilledProgramsAreRestartedAndTheRunEndsTheSame) {
   EXPECT_EQ(PolicySha256(finished.out), whole) << finished.out;
 }
 
+TEST_P(Resume, AKilledCommandLeavesARunThatCanBeResumed) {
+  const std::string whole = Sha("whole", Lag(), curriculum_);
+  Running first(place_, Small(place_, "orphan", Lag(), curriculum_));
+  ASSERT_TRUE(first.WaitUntil([&] { return first.Out().find("rows/s") != std::string::npos; }));
+  kill(first.process().pid(), SIGKILL);
+  first.Finish();
+  // Nothing outlives it for long: what is left of it lets go of the run.
+  const absl::Time deadline = absl::Now() + kPatience;
+  Finished resumed;
+  do {
+    resumed = Shoal(place_, {"train", "--resume", "orphan", "--out", place_.Path("runs")});
+  } while (resumed.code == 1 && absl::Now() < deadline);
+  ASSERT_EQ(resumed.code, 0) << resumed.out << resumed.error;
+  EXPECT_EQ(PolicySha256(resumed.out), whole);
+}
+
 INSTANTIATE_TEST_SUITE_P(Lag, Resume, testing::Values(0, 1));
 
 TEST_F(Train, WritesEveryFileOfARun) {

@@ -228,6 +228,60 @@ TEST_F(RunLoopTest, ResultsThatDifferAreOnlyReportedWhereAsked) {
   EXPECT_EQ(Committed(), 1);
 }
 
+TEST_F(RunLoopTest, RowsThatTheLearnerHasOtherwiseAreAMismatchToo) {
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker worker;
+  const WorkerId id = Arrive(worker);
+  v1::WorkRequest message;
+  message.mutable_failure()->set_fencing(worker.leases[0].fencing());
+  message.mutable_failure()->set_code(static_cast<int>(absl::StatusCode::kAlreadyExists));
+  loop_->OnWorkerMessage(id, message, now_);
+  EXPECT_TRUE(loop_->failed());
+  EXPECT_THAT(loop_->Status(now_).message(), HasSubstr("differ"));
+}
+
+TEST_F(RunLoopTest, AMismatchThatIsLetPassAfterALearnersLossDoesNotStall) {
+  Configure("on_mismatch: 'warn'");
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker worker;
+  const WorkerId id = Arrive(worker);
+  Work(id, worker, "one");
+  loop_->LearnerGone(&learner, now_);
+  FakeLearner next;
+  Arrive(next, "two");
+  ASSERT_EQ(worker.leases.size(), 1u);
+  v1::WorkRequest other = Answer(worker.leases[0], "two");
+  v1::RolloutRecord record = FakeRecord(worker.leases[0].rollout());
+  record.set_rows(9);
+  worker.leases.clear();
+  other.mutable_result()->set_rollout(record.SerializeAsString());
+  loop_->OnWorkerMessage(id, other, now_);
+  Work(id, worker, "two");
+  ASSERT_EQ(next.updates.size(), 1u);
+  EXPECT_EQ(next.updates[0].shards(0).rows(), 9) << "what the learner has now";
+}
+
+TEST_F(RunLoopTest, StoppingDoesNotWaitForALearnerThatIsGone) {
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker worker;
+  Arrive(worker);
+  loop_->Stop(now_);
+  loop_->LearnerGone(&learner, now_);
+  loop_->Tick(now_);
+  now_ += absl::Seconds(2);
+  loop_->Tick(now_);
+  EXPECT_FALSE(loop_->over()) << "it may come back";
+  now_ += absl::Seconds(2);
+  loop_->Tick(now_);
+  EXPECT_EQ(loop_->Status(now_).state(), v1::RunStatus::STATE_STOPPED);
+}
+
 TEST_F(RunLoopTest, RefusesAnotherKernelOrProtocol) {
   Open();
   FakeWorker first, second;
