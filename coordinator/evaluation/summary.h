@@ -79,9 +79,9 @@ absl::StatusOr<EvaluationSummary> SummarizeEvaluation(
 // The `count` scenes with the fewest fish alive at the end, worst first; of equal ones the earlier.
 std::vector<int32_t> WorstScenes(const EvaluationSummary& summary, int count);
 
-// Everything in the summary but episodes of its own making: what `summary`, `death_stats` and the
-// step_one_*, episode_seeds, multi_eval_* and pre_roll_stats_summary fields of
-// eval_multi_history.jsonl hold, with their names and nesting.
+// The fields `summary`, `death_stats`, step_one_*, episode_seeds, multi_eval_* and
+// pre_roll_stats_summary of eval_multi_history.jsonl, with their names and nesting: all of a line
+// that does not depend on when and for what the evaluation was made.
 nlohmann::ordered_json ToJson(const EvaluationSummary& summary);
 
 // {spawn_radius: {count, mean, std, p10, p50, p90, min, max}, spawn_angle_deg, initial_speed,
