@@ -2,6 +2,7 @@
 
 #include <google/protobuf/text_format.h>
 
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"

@@ -1,8 +1,8 @@
 // The text files of a run, as functions of run.db:
 //   schedule_trace.json       {generated_at, trace: [one object of measurements an iteration]}
 //   metrics.csv               one row an iteration: MeasurementNames() as the header
-//   penalty_stage_debug.jsonl one line an iteration: why the penalty and the boost were what they
-//   were eval_multi_history.jsonl  one line a multi-evaluation (EvaluationHistoryLine)
+//   penalty_stage_debug.jsonl one line an iteration: what the penalty and the boost came from
+//   eval_multi_history.jsonl  one line a multi-evaluation (EvaluationHistoryLine)
 //   pre_roll_stats.jsonl      one line an evaluation: how its scenes began
 //   step_one_clusters.jsonl   one line an iteration with step-one deaths, one an evaluation
 //   step_one_worst_seeds.json all step-one deaths of the run (worst_seeds.h)
@@ -16,9 +16,8 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
-#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"

@@ -88,16 +88,17 @@ nlohmann::ordered_json ToJson(const EvaluationSummary& summary);
 // initial_heading_deg, final_speed, final_heading_deg}
 nlohmann::ordered_json ToJson(const PreRollSummary& summary);
 
-// An object of eval_multi_history.jsonl. `summary` is ToJson(EvaluationSummary). `gate` is the
-// gate's record as an object, or null where no gate was asked; its fields are written in the file's
-// order, a missing rolling_p10_median as null. The timestamp is RFC 3339 in UTC, to the
-// millisecond.
+// When and under what decisions an evaluation was made.
 struct EvaluationContext {
   int64_t iteration = 0;
   absl::Time finished_at;
   double density_penalty_coef = 0;
   double escape_boost_speed = 0;
 };
+// An object of eval_multi_history.jsonl. `summary` is ToJson(EvaluationSummary). `gate` is the
+// gate's record as an object, or null where no gate was asked; its fields are written in the file's
+// order, a missing rolling_p10_median as null. The timestamp is RFC 3339 in UTC, to the
+// millisecond.
 nlohmann::ordered_json EvaluationHistoryLine(const EvaluationContext& context,
                                              const nlohmann::ordered_json& summary,
                                              const nlohmann::ordered_json& gate);

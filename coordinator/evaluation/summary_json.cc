@@ -1,5 +1,5 @@
 #include <string>
-#include <string_view>
+#include <utility>
 
 #include "coordinator/evaluation/step_one.h"
 #include "coordinator/evaluation/summary.h"

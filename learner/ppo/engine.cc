@@ -123,7 +123,8 @@ class TorchEngine final : public Engine {
         AddSlices(count, wave == 0);
       }
       losses = FoldLosses(indices.size(), slices, entropy_coef);
-      losses.gradient_norm = gradient_norm_ = Norm();
+      MeasureNorms();
+      losses.gradient_norm = std::hypot(norms_[kPolicyNetwork], norms_[kValueNetwork]);
     });
     if (!status.ok()) return status;
     return losses;
@@ -131,18 +132,22 @@ class TorchEngine final : public Engine {
 
   absl::Status ApplyGradient(double learning_rate) override {
     return RunTorch("Adam step", [&] {
-      const AdamStep step(++adam_steps_, learning_rate, options_.adam_epsilon,
-                          std::min(1.0, options_.max_grad_norm / (gradient_norm_ + kNormEpsilon)));
-      if (host_memory_) {
-        pool_.Run(ChunkCount(), [&](int64_t chunk, int) {
-          const int64_t begin = chunk * kChunk;
-          ApplyAdam(step, std::min(kChunk, layout_.size - begin), Data(gradient_) + begin,
-                    Data(first_moment_) + begin, Data(second_moment_) + begin,
-                    Data(parameters_) + begin);
-        });
-      } else {
-        ApplyAdamOnDevice(step);
+      ++adam_steps_;
+      auto step_of = [&](int network) {
+        return AdamStep(adam_steps_, learning_rate, options_.adam_epsilon,
+                        std::min(1.0, options_.max_grad_norm / (norms_[network] + kNormEpsilon)));
+      };
+      const std::array<AdamStep, kNetworks> steps = {step_of(kPolicyNetwork), step_of(kValueNetwork)};
+      if (!host_memory_) {
+        for (int network = 0; network < kNetworks; ++network) ApplyAdamOnDevice(network, steps[network]);
+        return;
       }
+      pool_.Run(ChunkCount(), [&](int64_t index, int) {
+        const Chunk chunk = ChunkOf(index);
+        ApplyAdam(steps[chunk.network], chunk.size, Data(gradient_) + chunk.begin,
+                  Data(first_moment_) + chunk.begin, Data(second_moment_) + chunk.begin,
+                  Data(parameters_) + chunk.begin);
+      });
     });
   }
 
@@ -204,7 +209,23 @@ class TorchEngine final : public Engine {
 
   static T* Data(const at::Tensor& tensor) { return tensor.data_ptr<T>(); }
   int64_t SlicesOf(int64_t rows) const { return (rows + slice_rows_ - 1) / slice_rows_; }
-  int64_t ChunkCount() const { return (layout_.size + kChunk - 1) / kChunk; }
+  // The parameter vector in pieces that threads share out; none reaches into both networks.
+  struct Chunk {
+    int network;
+    int64_t begin;
+    int64_t size;
+  };
+  int64_t ChunkCount(int network) const {
+    return (layout_.end(network) - layout_.begin(network) + kChunk - 1) / kChunk;
+  }
+  int64_t ChunkCount() const { return ChunkCount(kPolicyNetwork) + ChunkCount(kValueNetwork); }
+  Chunk ChunkOf(int64_t index) const {
+    const int64_t policy_chunks = ChunkCount(kPolicyNetwork);
+    const int network = index < policy_chunks ? kPolicyNetwork : kValueNetwork;
+    const int64_t begin =
+        layout_.begin(network) + (index - (network == kValueNetwork ? policy_chunks : 0)) * kChunk;
+    return {network, begin, std::min(kChunk, layout_.end(network) - begin)};
+  }
 
   void NormaliseAdvantages(const RowBatch& batch, absl::Span<const uint32_t> indices) {
     double sum = 0;
@@ -278,19 +299,18 @@ class TorchEngine final : public Engine {
       }
       return;
     }
-    pool_.Run(ChunkCount(), [&](int64_t chunk, int) {
-      const int64_t begin = chunk * kChunk;
-      const int64_t size = std::min(kChunk, layout_.size - begin);
-      T* __restrict sum = Data(gradient_) + begin;
+    pool_.Run(ChunkCount(), [&](int64_t index, int) {
+      const Chunk chunk = ChunkOf(index);
+      T* __restrict sum = Data(gradient_) + chunk.begin;
       for (int64_t slice = 0; slice < count; ++slice) {
-        const T* __restrict part = Data(slices_[slice].flat) + begin;
+        const T* __restrict part = Data(slices_[slice].flat) + chunk.begin;
         if (first && slice == 0) {
-          std::copy_n(part, size, sum);
+          std::copy_n(part, chunk.size, sum);
         } else {
-          for (int64_t i = 0; i < size; ++i) sum[i] += part[i];
+          for (int64_t i = 0; i < chunk.size; ++i) sum[i] += part[i];
         }
       }
-      chunk_squares_[chunk] = SumOfSquares(sum, size);
+      chunk_squares_[index] = SumOfSquares(sum, chunk.size);
     });
   }
 
@@ -311,14 +331,23 @@ class TorchEngine final : public Engine {
     return sum;
   }
 
-  double Norm() const {
-    if (!host_memory_) {
-      return at::linalg_vector_norm(gradient_, 2, at::OptionalIntArrayRef(), false, at::kDouble)
-          .template item<double>();
+  void MeasureNorms() {
+    norms_ = {};
+    for (int network = 0; !host_memory_ && network < kNetworks; ++network) {
+      norms_[network] = at::linalg_vector_norm(PartOf(gradient_, network), 2,
+                                               at::OptionalIntArrayRef(), false, at::kDouble)
+                            .template item<double>();
     }
-    double squares = 0;
-    for (double chunk : chunk_squares_) squares += chunk;
-    return std::sqrt(squares);
+    if (!host_memory_) return;
+    for (int64_t index = 0; index < ChunkCount(); ++index) {
+      norms_[ChunkOf(index).network] += chunk_squares_[index];
+    }
+    for (double& norm : norms_) norm = std::sqrt(norm);
+  }
+
+  // A network's part of a flat vector; shares its memory.
+  at::Tensor PartOf(const at::Tensor& flat, int network) const {
+    return flat.narrow(0, layout_.begin(network), layout_.end(network) - layout_.begin(network));
   }
 
   MinibatchLosses FoldLosses(int64_t rows, int64_t slices, double entropy_coef) const {
@@ -343,13 +372,16 @@ class TorchEngine final : public Engine {
   }
 
   // ApplyAdam in the device's own operations. Overwrites gradient_.
-  void ApplyAdamOnDevice(const AdamStep& step) {
-    gradient_.mul_(step.gradient_scale);
-    first_moment_.mul_(kAdamBeta1).add_(gradient_, 1 - kAdamBeta1);
-    second_moment_.mul_(kAdamBeta2).addcmul_(gradient_, gradient_, 1 - kAdamBeta2);
-    at::sqrt_out(gradient_, second_moment_);
-    gradient_.mul_(step.root_correction).add_(step.epsilon);
-    parameters_.addcdiv_(first_moment_, gradient_, -step.step_size);
+  void ApplyAdamOnDevice(int network, const AdamStep& step) {
+    at::Tensor gradient = PartOf(gradient_, network);
+    at::Tensor first = PartOf(first_moment_, network);
+    at::Tensor second = PartOf(second_moment_, network);
+    gradient.mul_(step.gradient_scale);
+    first.mul_(kAdamBeta1).add_(gradient, 1 - kAdamBeta1);
+    second.mul_(kAdamBeta2).addcmul_(gradient, gradient, 1 - kAdamBeta2);
+    at::sqrt_out(gradient, second);
+    gradient.mul_(step.root_correction).add_(step.epsilon);
+    PartOf(parameters_, network).addcdiv_(first, gradient, -step.step_size);
   }
 
   static std::vector<double> ToHost(const at::Tensor& flat) {
@@ -381,7 +413,7 @@ class TorchEngine final : public Engine {
   std::vector<PolicySums> policy_sums_;                     // By slice of the minibatch.
   std::vector<double> value_sums_;
   std::vector<double> chunk_squares_;
-  double gradient_norm_ = 0;
+  std::array<double, kNetworks> norms_ = {};  // Of the last gradient, by network.
   int64_t adam_steps_ = 0;
 };
 

@@ -86,8 +86,9 @@ class Engine {
                                                           absl::Span<const uint32_t> indices,
                                                           double entropy_coef) = 0;
 
-  // One Adam step along the last gradient, scaled by min(1, max_grad_norm / (norm + 1e-6)) as
-  // PyTorch's clip_grad_norm_ does.
+  // One Adam step along the last gradient. Each network's part is scaled by
+  // min(1, max_grad_norm / (its norm + 1e-6)), as PyTorch's clip_grad_norm_ does: the networks share
+  // no weights, and a value loss of large returns should not hold the policy's steps down.
   virtual absl::Status ApplyGradient(double learning_rate) = 0;
 
   // The last gradient, not clipped; between ComputeGradient and ApplyGradient.

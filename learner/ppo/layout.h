@@ -22,6 +22,10 @@ enum NetworkIndex { kPolicyNetwork = 0, kValueNetwork = 1, kNetworks = 2 };
 struct ParameterLayout {
   std::array<std::vector<LayerLayout>, kNetworks> networks;
   int64_t size = 0;
+
+  // A network's part of the vector: begin to end.
+  int64_t begin(int network) const { return networks[network].front().weight; }
+  int64_t end(int network) const { return network + 1 < kNetworks ? begin(network + 1) : size; }
 };
 
 // Hidden layers of the widths `hidden_sizes` in both networks; heads of kPolicyActions and of 1.
