@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "actor/coordinator_link.h"
+#include "common/coordinator_link.h"
 #include "actor/lease_executor.h"
 #include "shoal/v1/worker.grpc.pb.h"
 

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "actor/cancellation.h"
+#include "common/cancellation.h"
 #include "actor/policy_cache.h"
 #include "actor/row_sender.h"
 #include "shoal/v1/rows.grpc.pb.h"

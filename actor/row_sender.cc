@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "actor/duplex_stream.h"
+#include "common/duplex_stream.h"
 #include "common/rpc.h"
 
 namespace shoal {

@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "actor/cancellation.h"
+#include "common/cancellation.h"
 #include "actor/rollout/rows.h"
 #include "shoal/v1/items.pb.h"
 #include "shoal/v1/rows.grpc.pb.h"

@@ -16,7 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "actor/coordinator_link.h"
+#include "common/coordinator_link.h"
 #include "common/rpc.h"
 #include "learner/ingest/policy_service.h"
 #include "learner/ingest/policy_store.h"

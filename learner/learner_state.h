@@ -13,7 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "actor/cancellation.h"
+#include "common/cancellation.h"
 #include "learner/ingest/policy_store.h"
 #include "learner/ingest/row_store.h"
 #include "learner/ppo/trainer.h"

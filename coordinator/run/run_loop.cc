@@ -182,6 +182,7 @@ void RunLoop::End(State state, const std::string& message) {
   }
   absl::Status status = run_.store->RecordLeases(TakeEndedLeases());
   status.Update(run_.store->SetStatus(recorded, message));
+  status.Update(run_.views->Sync());
   if (!status.ok()) LogError("the end of the run could not be recorded", {{"error", status}});
   v1::Dismissal dismissal;
   dismissal.set_reason(v1::Dismissal::REASON_RUN_OVER);

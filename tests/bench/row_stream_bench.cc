@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "actor/cancellation.h"
+#include "common/cancellation.h"
 #include "actor/row_sender.h"
 #include "common/rpc.h"
 #include "learner/ingest/row_service.h"

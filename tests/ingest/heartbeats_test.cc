@@ -1,4 +1,4 @@
-#include "actor/heartbeats.h"
+#include "common/heartbeats.h"
 
 #include <gtest/gtest.h>
 

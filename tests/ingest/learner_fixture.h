@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "actor/cancellation.h"
+#include "common/cancellation.h"
 #include "actor/row_sender.h"
 #include "common/rpc.h"
 #include "learner/learner_loop.h"

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "actor/cancellation.h"
+#include "common/cancellation.h"
 #include "actor/row_sender.h"
 #include "common/rpc.h"
 #include "tests/ingest/test_rows.h"
