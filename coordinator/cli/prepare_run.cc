@@ -74,7 +74,8 @@ absl::Status FillRun(const RunRequest& request, v1::RunOptions options, const st
   if (own_stages) {
     auto preset = PresetOptions(request.preset);
     if (!preset.ok()) return preset.status();
-    if (preset->tail_seed_stage_spec() == options.tail_seed_stage_spec()) {
+    if (!options.tail_seed_stage_spec().empty() &&
+        preset->tail_seed_stage_spec() == options.tail_seed_stage_spec()) {
       if (absl::Status s = MakePresetStages(request.preset, made); !s.ok()) return s;
       auto from_made = WithTailPathsFrom(options, made);
       if (!from_made.ok()) return from_made.status();

@@ -51,9 +51,20 @@ constexpr char kDevV33[] = R"(
   tail_inject: "every_rollout"
   tail_inject_fraction: 0.3
   tail_on_exhausted: "loop_stage"
+  reward: "survival"
+  learning_rate: 1e-3
+  lr_schedule: "linear"
+  train_fish_per_env: 8
+  row_filter: "quiet"
 )";
 
+// The best policy for this world: neither penalty nor tail seeds, which cost survival here.
 constexpr char kSchool[] = R"(
+  density_penalty_phase_targets: "0,0,0,0,0,0,0"
+  tail_seed_stage_spec: ""
+  tail_inject: "reset"
+  tail_inject_fraction: 1
+  tail_on_exhausted: "stop"
   train_fish_per_env: 0
   reward: "death_only"
   include_neighbor_features: false

@@ -13,8 +13,8 @@ namespace shoal {
 std::vector<std::string> PresetNames();
 
 // The options of a preset, as if they had been given on the command line: only those that differ
-// from the defaults are set. Its tail stages are named stage1.json, stage2.json and stage3.json and
-// must be made by whoever uses it (PresetStages in coordinator/tail). NotFound: no such preset.
+// from the defaults are set. The tail stages that it names are stage1.json, stage2.json and
+// stage3.json; whoever uses it makes them (PresetStages in coordinator/tail). NotFound: no such preset.
 absl::StatusOr<v1::RunOptions> PresetOptions(std::string_view name);
 
 }  // namespace shoal
