@@ -17,7 +17,7 @@
 #include "common/files.h"
 #include "common/options.h"
 #include "common/version.h"
-#include "coordinator/cli/presets.h"
+#include "coordinator/schedule/presets.h"
 #include "coordinator/run/open_run.h"
 #include "coordinator/schedule/options.h"
 #include "coordinator/tail/make_mix.h"

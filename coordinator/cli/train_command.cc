@@ -18,7 +18,7 @@
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/local_cluster.h"
 #include "coordinator/cli/prepare_run.h"
-#include "coordinator/cli/presets.h"
+#include "coordinator/schedule/presets.h"
 #include "coordinator/cli/progress.h"
 #include "coordinator/cli/run_summary.h"
 #include "coordinator/cli/run_watch.h"

@@ -64,8 +64,8 @@ struct PresetStage {
   std::string text;
 };
 
-// The stage files of preset "dev_v33" (and "school", which has the same): stage1.json, stage2.json
-// and stage3.json. NotFound for any other name.
+// The stage files of preset "dev_v33": stage1.json, stage2.json and stage3.json. NotFound for any
+// other name.
 absl::StatusOr<std::vector<PresetStage>> PresetStages(std::string_view preset);
 
 }  // namespace shoal

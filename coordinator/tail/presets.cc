@@ -7,10 +7,9 @@
 namespace shoal {
 
 absl::StatusOr<std::vector<PresetStage>> PresetStages(std::string_view preset) {
-  if (preset != "dev_v33" && preset != "school") {
-    return absl::NotFoundError(
-        absl::StrCat("preset \"", std::string(preset),
-                     "\" has no tail stages; accepted are dev_v33 and school"));
+  if (preset != "dev_v33") {
+    return absl::NotFoundError(absl::StrCat("preset \"", std::string(preset),
+                                            "\" has no tail stages; accepted is dev_v33"));
   }
   constexpr int64_t kCount = 2560;
   constexpr MixRange kSlow = {0.2, 1.35};

@@ -1,9 +1,10 @@
-// The options of the original main experiment and of the presets made from it, as their command
-// lines give them.
+// The options of the original main experiment as its command line gives them, and the presets made
+// from it.
 #pragma once
 
 #include <string>
 
+#include "coordinator/schedule/presets.h"
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "shoal/v1/config.pb.h"
@@ -34,27 +35,8 @@ inline v1::RunOptions MainExperiment() {
   return options;
 }
 
-inline v1::RunOptions DevPreset() {
-  v1::RunOptions options = MainExperiment();
-  Merge(R"(
-    multi_eval_interval: 10 penalty_gate_lock_iteration: 1 penalty_gate_success_step_one: -1
-    penalty_gate_success_step_one_ratio: 0 penalty_gate_success_avoidable_step_one_ratio: 0.005
-    penalty_gate_success_early_death: 0.115 penalty_gate_success_early_death_window: 2
-    best_checkpoint_max_step_one: -1 best_checkpoint_max_avoidable_step_one_ratio: 0.005
-    tail_inject: "every_rollout" tail_inject_fraction: 0.3 tail_on_exhausted: "loop_stage")",
-        options);
-  return options;
-}
-
-inline v1::RunOptions SchoolPreset() {
-  v1::RunOptions options = DevPreset();
-  Merge(R"(
-    train_fish_per_env: 0 reward: "death_only" include_neighbor_features: false
-    policy_hidden_sizes: "64,64" activation: "relu" episode_limit: 250 row_filter: "quiet"
-    batch_size: 512 n_epochs: 4 learning_rate: 2e-3 lr_schedule: "linear" ent_coef: 0.01
-    ent_coef_final: 0 entropy_coef_schedule: "")",
-        options);
-  return options;
-}
+// The command's options as a preset lays its own over them.
+inline v1::RunOptions DevPreset() { return PresetOptions("dev_v33").value(); }
+inline v1::RunOptions SchoolPreset() { return PresetOptions("school").value(); }
 
 }  // namespace shoal

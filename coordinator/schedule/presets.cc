@@ -1,4 +1,4 @@
-#include "coordinator/cli/presets.h"
+#include "coordinator/schedule/presets.h"
 
 #include <google/protobuf/text_format.h>
 
@@ -60,7 +60,8 @@ constexpr char kDevV33[] = R"(
 
 // The best policy for this world: neither penalty nor tail seeds, which cost survival here.
 constexpr char kSchool[] = R"(
-  density_penalty_phase_targets: "0,0,0,0,0,0,0"
+  density_penalty_lock_value: 0
+  density_penalty_lock_until: 1000000
   tail_seed_stage_spec: ""
   tail_inject: "reset"
   tail_inject_fraction: 1
