@@ -5,12 +5,18 @@
 #include <vector>
 
 #include "common/command_line.h"
+#include "common/logging.h"
 #include "common/version.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/exit_codes.h"
 
 int main(int argc, char** argv) {
   using namespace shoal;  // NOLINT: main cannot be in a namespace
+  // What people want to know comes as messages; the log of a run is in its folder.
+  LogOptions log;
+  log.component = "shoal";
+  log.level = LogLevel::kWarning;
+  if (absl::Status status = SetUpLogging(log); !status.ok()) return ReportError(status);
   CLI::App app("shoal trains a fish school to survive a predator, and runs the experiments around it");
   app.name("shoal");
   app.set_version_flag("--version", VersionLine("shoal"));
