@@ -139,12 +139,15 @@ void LearnerLoop::Do(const Task& task) {
     case v1::LearnResponse::kBeginUpdate:
       answer = state_.Update(task.message.begin_update(), task.session->cancellation);
       break;
-    case v1::LearnResponse::kRetain:
+    case v1::LearnResponse::kRetain: {
+      answer.emplace().mutable_retained();
       // What is kept too long costs room, not the run.
       if (absl::Status status = state_.Retain(task.message.retain()); !status.ok()) {
         LogWarning("checkpoints were not put in order", {{"error", status}});
+        answer->mutable_retained()->set_message(std::string(status.message()));
       }
       break;
+    }
     default:
       LogWarning("unknown message from the coordinator",
                  {{"kind", static_cast<int>(task.message.kind_case())}});

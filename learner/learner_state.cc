@@ -157,7 +157,9 @@ v1::LearnRequest LearnerState::Begin(const v1::LearnerWelcome& welcome,
   const absl::StatusOr<RowShape> shape = MakeRowShape(welcome.run_id(), welcome.options());
   if (!shape.ok()) return Fatal(welcome.committed_iteration(), shape.status());
   if (absl::Status status = Load(welcome); !status.ok()) {
-    return Fatal(welcome.committed_iteration(), status);
+    // Load says DataLoss of the checkpoint alone.
+    return absl::IsDataLoss(status) ? Damaged(welcome.committed_iteration(), status)
+                                    : Fatal(welcome.committed_iteration(), status);
   }
   best_ = 0;
   rows_->Open(*shape, session, version_);
@@ -186,6 +188,9 @@ absl::Status LearnerState::Load(const v1::LearnerWelcome& welcome) {
   }
   absl::StatusOr<Checkpoint> checkpoint =
       ReadCheckpoint(checkpoints_, welcome.committed_iteration(), welcome.policy_sha256());
+  if (absl::IsNotFound(checkpoint.status())) {
+    return absl::DataLossError(checkpoint.status().message());
+  }
   if (!checkpoint.ok()) return checkpoint.status();
   const absl::StatusOr<PolicyWeights> weights = ParsePolicy(checkpoint->policy);
   if (!weights.ok()) return weights.status();
@@ -269,6 +274,25 @@ absl::Status LearnerState::Retain(const v1::Retain& retain) {
     if (iteration > retain.committed_iteration()) keep.insert(iteration);
   }
   return PruneCheckpoints(checkpoints_, keep);
+}
+
+v1::LearnRequest LearnerState::Damaged(int64_t iteration, const absl::Status& status) {
+  LogError("the checkpoint cannot be loaded", {{"iteration", iteration}, {"error", status}});
+  trainer_ = nullptr;
+  v1::LearnRequest request;
+  v1::CheckpointDamaged* damaged = request.mutable_checkpoint_damaged();
+  damaged->set_iteration(iteration);
+  damaged->set_message(std::string(status.message()));
+  const absl::StatusOr<std::vector<int64_t>> there = ListCheckpoints(checkpoints_);
+  if (!there.ok()) return Fatal(iteration, there.status());
+  for (const int64_t other : *there) {
+    const absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(checkpoints_, other);
+    if (other == iteration || !checkpoint.ok()) continue;
+    v1::CheckpointName* intact = damaged->add_intact();
+    intact->set_iteration(other);
+    intact->set_policy_sha256(Sha256Hex(checkpoint->policy));
+  }
+  return request;
 }
 
 v1::LearnRequest LearnerState::Fatal(int64_t iteration, const absl::Status& status) {

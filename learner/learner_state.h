@@ -41,7 +41,8 @@ class LearnerState {
 
   // Drops everything and begins from the committed iteration: its checkpoint must be there and have
   // the welcome's hash; where nothing was ever committed, version 0 is made from the seed and
-  // written. Rows are then accepted for `session`. Answers LearnerReady, or a fatal UpdateFailed.
+  // written. Rows are then accepted for `session`. Answers LearnerReady; CheckpointDamaged where that
+  // checkpoint is missing or not whole; or a fatal UpdateFailed.
   v1::LearnRequest Begin(const v1::LearnerWelcome& welcome, const std::string& session);
 
   // Learns from the iteration's rows, writes its checkpoint and makes its policy available. Answers
@@ -62,6 +63,7 @@ class LearnerState {
   absl::Status Load(const v1::LearnerWelcome& welcome);
   // Writes version `iteration` and makes it available.
   absl::Status Publish(int64_t iteration);
+  v1::LearnRequest Damaged(int64_t iteration, const absl::Status& status);
   // Forgets the trainer: its state is not one that anybody asked for.
   v1::LearnRequest Fatal(int64_t iteration, const absl::Status& status);
 

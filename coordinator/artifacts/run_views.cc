@@ -2,6 +2,8 @@
 
 #include <google/protobuf/text_format.h>
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -119,7 +121,23 @@ absl::Status RunViews::Advance(const RunStore& store, State& state) {
       if (!status.ok()) return status;
       state.last_sequence = entry.sequence;
     }
-    if (entries->size() < static_cast<size_t>(kJournalPage)) return absl::OkStatus();
+    if (entries->size() < static_cast<size_t>(kJournalPage)) break;
+  }
+  absl::StatusOr<std::vector<EvaluationRow>> pending = store.PendingEvaluations();
+  if (!pending.ok()) return pending.status();
+  int64_t up_to = std::numeric_limits<int64_t>::max();
+  for (const EvaluationRow& evaluation : *pending) up_to = std::min(up_to, evaluation.iteration);
+  AddDeaths(up_to, state);
+  return absl::OkStatus();
+}
+
+void RunViews::AddDeaths(int64_t up_to, State& state) {
+  while (!state.deaths_ahead.empty() && state.deaths_ahead.front().first <= up_to) {
+    const auto& [iteration, deaths] = state.deaths_ahead.front();
+    state.deaths_changed = true;
+    state.worst_seeds.AddTraining(iteration, deaths);
+    state.lines.emplace_back(kClusters, TrainingClusterLine(iteration, deaths).dump());
+    state.deaths_ahead.pop_front();
   }
 }
 
@@ -148,11 +166,8 @@ absl::Status RunViews::AddIteration(const RunStore& store, int64_t iteration, St
   state.lines.emplace_back(kPenaltyStages,
                            PenaltyStageLine(*measurements, state.gate, state.options).dump());
 
-  const std::vector<TrainingDeath> deaths = TrainingDeaths(*records);
-  if (deaths.empty()) return absl::OkStatus();
-  state.deaths_changed = true;
-  state.worst_seeds.AddTraining(iteration, deaths);
-  state.lines.emplace_back(kClusters, TrainingClusterLine(iteration, deaths).dump());
+  std::vector<TrainingDeath> deaths = TrainingDeaths(*records);
+  if (!deaths.empty()) state.deaths_ahead.emplace_back(iteration, std::move(deaths));
   return absl::OkStatus();
 }
 
@@ -194,6 +209,10 @@ absl::Status RunViews::AddEvaluation(const RunStore& store, int64_t evaluation, 
                                        plan->plan.escape_boost_speed()};
     state.lines.emplace_back(kHistory, EvaluationHistoryLine(context, *summary, gate).dump());
   }
+  // Those after the last iteration may be of any earlier one, the best.
+  AddDeaths(row->kind == RunStore::kMultiEvaluation ? row->iteration
+                                                    : std::numeric_limits<int64_t>::max(),
+            state);
   state.lines.emplace_back(kPreRoll, PreRollLine(*row, *summary).dump());
   state.lines.emplace_back(kClusters, EvaluationClusterLine(*row, scenes).dump());
   for (const EvaluatedScene& scene : scenes) {

@@ -7,9 +7,11 @@
 //   step_one_clusters.jsonl   one line an iteration with step-one deaths, one an evaluation
 //   step_one_worst_seeds.json all step-one deaths of the run (worst_seeds.h)
 //
-// Their content depends on what run.db holds and on nothing else, in the order of its commits:
-// files that were appended to and files that are rebuilt are equal byte for byte. Times in them are
-// those of commits. Lines of .jsonl files are appended whole, the other files replaced whole, both
+// Their content depends on what run.db holds and on nothing else: files that were appended to and
+// files that are rebuilt are equal byte for byte, and so, but for times, are those of two runs of
+// one configuration, whenever their evaluations ended. For that, deaths (step_one_*) are in order of
+// iteration, an iteration's own before those of its evaluation: where an evaluation is still being
+// played, deaths of later iterations wait for it. Times in the files are those of commits. Lines of .jsonl files are appended whole, the other files replaced whole, both
 // only after the commit, so no file is ever ahead of run.db. They are not synced one by one (run.db
 // is what lasts); RunViews::Open brings back whatever a crash or a person took away.
 #pragma once
@@ -57,6 +59,8 @@ class RunViews {
     std::string trace;
     std::string csv;
     WorstSeeds worst_seeds;
+    // Deaths of iterations that wait for the evaluation of an earlier one, in order.
+    std::deque<std::pair<int64_t, std::vector<TrainingDeath>>> deaths_ahead;
     // Gate events that no iteration has met yet, and the last one that one has.
     std::deque<nlohmann::ordered_json> gate_ahead;
     nlohmann::ordered_json gate;
@@ -72,6 +76,8 @@ class RunViews {
   static absl::Status Advance(const RunStore& store, State& state);
   static absl::Status AddIteration(const RunStore& store, int64_t iteration, State& state);
   static absl::Status AddEvaluation(const RunStore& store, int64_t evaluation, State& state);
+  // Adds the waiting deaths of iterations up to this one.
+  static void AddDeaths(int64_t up_to, State& state);
   std::string Path(const std::string& name) const;
   absl::Status WriteIfDifferent(const std::string& name, const std::string& content) const;
 

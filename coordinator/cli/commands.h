@@ -21,5 +21,6 @@ Command AddTrainCommand(CLI::App& app);
 Command AddEvalCommand(CLI::App& app);
 Command AddGateReplayCommand(CLI::App& app);
 Command AddTailMakeCommand(CLI::App& app);
+Command AddVerifyCommand(CLI::App& app);
 
 }  // namespace shoal

@@ -90,6 +90,9 @@ void ProgressPrinter::Clear() {
 
 void ProgressPrinter::Show(const v1::RunStatus& status) {
   const std::string text = ProgressText(status);
+  // A restarted coordinator counts from 0 again.
+  if (status.alarms() > 0 && status.alarms() != alarms_) Say("ALARM: " + status.alarm());
+  alarms_ = status.alarms();
   if (live_) {
     std::printf("\r\033[K%s", text.substr(0, TerminalWidth()).c_str());
     std::fflush(stdout);

@@ -34,6 +34,7 @@ class ProgressPrinter {
   bool line_shown_ = false;
   // What the last plain line was about.
   std::string last_key_;
+  int64_t alarms_ = 0;
 };
 
 }  // namespace shoal

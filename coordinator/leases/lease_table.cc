@@ -112,6 +112,17 @@ std::optional<ItemKey> LeaseTable::Find(uint64_t fencing) const {
   return found->second.item;
 }
 
+std::vector<WorkerId> LeaseTable::Holders(const ItemKey& key) const {
+  std::vector<WorkerId> holders;
+  auto found = items_.find(key);
+  if (found == items_.end()) return holders;
+  for (uint64_t fencing : found->second.leases) {
+    const LeaseRecord& lease = leases_.at(fencing);
+    if (lease.outcome == LeaseOutcome::kActive) holders.push_back(lease.worker);
+  }
+  return holders;
+}
+
 bool LeaseTable::Complete(uint64_t fencing, absl::Time now) {
   auto found = leases_.find(fencing);
   if (found == leases_.end()) return false;

@@ -92,6 +92,9 @@ class LeaseTable {
   // The item a fencing number stands for, while the table remembers it (until its item is removed).
   std::optional<ItemKey> Find(uint64_t fencing) const;
 
+  // Who holds an active lease of the item, in order of offers.
+  std::vector<WorkerId> Holders(const ItemKey& item) const;
+
   // A result came. True: the item was not done before. Other leases of the item stay active until
   // they end by themselves; their results are duplicates.
   bool Complete(uint64_t fencing, absl::Time now);

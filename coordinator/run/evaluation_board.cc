@@ -8,6 +8,7 @@ void EvaluationBoard::Add(EvaluationJob job) {
   Entry entry;
   entry.bytes.resize(job.seeds.size());
   entry.episodes.resize(job.seeds.size());
+  entry.workers.resize(job.seeds.size());
   entry.job = std::move(job);
   const int64_t id = entry.job.id;
   entries_.emplace(id, std::move(entry));
@@ -31,7 +32,8 @@ bool EvaluationBoard::Has(int64_t id, int index) const {
 }
 
 EvaluationBoard::Verdict EvaluationBoard::Accept(int64_t id, int index, const std::string& bytes,
-                                                 v1::EvaluationEpisode episode) {
+                                                 v1::EvaluationEpisode episode,
+                                                 const std::string& worker) {
   auto found = entries_.find(id);
   if (found == entries_.end() || index < 0 ||
       index >= static_cast<int>(found->second.bytes.size())) {
@@ -43,8 +45,14 @@ EvaluationBoard::Verdict EvaluationBoard::Accept(int64_t id, int index, const st
   }
   entry.bytes[index] = bytes;
   entry.episodes[index] = std::move(episode);
+  entry.workers[index] = worker;
   ++entry.done;
   return Verdict::kFirst;
+}
+
+std::string EvaluationBoard::Worker(int64_t id, int index) const {
+  auto found = entries_.find(id);
+  return found == entries_.end() ? "" : found->second.workers[index];
 }
 
 const EvaluationJob* EvaluationBoard::Complete() const {

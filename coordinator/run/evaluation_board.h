@@ -34,7 +34,11 @@ class EvaluationBoard {
 
   v1::EvaluationItem Item(int64_t id, int index) const;
   bool Has(int64_t id, int index) const;
-  Verdict Accept(int64_t id, int index, const std::string& bytes, v1::EvaluationEpisode episode);
+  // `worker`: whose record it is, in words.
+  Verdict Accept(int64_t id, int index, const std::string& bytes, v1::EvaluationEpisode episode,
+                 const std::string& worker);
+  // Whose record is there; empty where none is.
+  std::string Worker(int64_t id, int index) const;
 
   // The lowest-numbered evaluation, if all of its episodes are there: evaluations are judged in
   // order. Null if there is none.
@@ -51,6 +55,7 @@ class EvaluationBoard {
     EvaluationJob job;
     std::vector<std::string> bytes;  // empty: not there yet
     std::vector<v1::EvaluationEpisode> episodes;
+    std::vector<std::string> workers;
     int done = 0;
   };
   std::map<int64_t, Entry> entries_;

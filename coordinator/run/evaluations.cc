@@ -119,7 +119,7 @@ absl::Status Evaluations::LoadScenes(int64_t id) {
   for (const EvaluationScene& scene : *scenes) {
     v1::EvaluationEpisode episode;
     if (!episode.ParseFromString(scene.record)) return BadScene(id, scene.scene);
-    board_.Accept(id, scene.scene, scene.record, std::move(episode));
+    board_.Accept(id, scene.scene, scene.record, std::move(episode), "an actor before the restart");
   }
   return absl::OkStatus();
 }
@@ -160,10 +160,11 @@ std::vector<EvaluationJob> Evaluations::FinalJobs(int64_t total) const {
 }
 
 absl::StatusOr<EvaluationBoard::Verdict> Evaluations::Accept(const ItemKey& key,
-                                                             const std::string& bytes) {
+                                                             const std::string& bytes,
+                                                             const std::string& worker) {
   v1::EvaluationEpisode episode;
   if (!episode.ParseFromString(bytes)) return BadScene(key.group, key.index);
-  const auto verdict = board_.Accept(key.group, key.index, bytes, std::move(episode));
+  const auto verdict = board_.Accept(key.group, key.index, bytes, std::move(episode), worker);
   if (verdict != EvaluationBoard::Verdict::kFirst) return verdict;
   absl::Status status = store_->SaveEvaluationScene(key.group, key.index, bytes);
   if (!status.ok()) return status;

@@ -39,7 +39,10 @@ class Evaluations {
 
   v1::EvaluationItem Item(const ItemKey& key) const { return board_.Item(key.group, key.index); }
   // A scene's record came in; the first is stored. InvalidArgument: it is no such record.
-  absl::StatusOr<EvaluationBoard::Verdict> Accept(const ItemKey& key, const std::string& bytes);
+  absl::StatusOr<EvaluationBoard::Verdict> Accept(const ItemKey& key, const std::string& bytes,
+                                                  const std::string& worker);
+  // Whose record of the scene is there, in words; empty: none.
+  std::string Worker(const ItemKey& key) const { return board_.Worker(key.group, key.index); }
 
   // Judges the evaluations that are complete. True: at least one was.
   absl::StatusOr<bool> JudgeComplete(absl::Time now);

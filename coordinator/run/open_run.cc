@@ -78,7 +78,8 @@ absl::StatusOr<OpenedRun> OpenRun(const std::string& run_dir, absl::Time now) {
   if (!located.ok()) return located.status();
   auto stages = LoadTailStages(*located);
   if (!stages.ok()) return stages.status();
-  auto planner = Planner::Create(run.options, *std::move(stages));
+  run.stages = *std::move(stages);
+  auto planner = Planner::Create(run.options, run.stages);
   if (!planner.ok()) return planner.status();
   run.planner = *std::move(planner);
 
@@ -97,6 +98,26 @@ absl::StatusOr<OpenedRun> OpenRun(const std::string& run_dir, absl::Time now) {
   if (!views.ok()) return views.status();
   run.views.emplace(*std::move(views));
   return run;
+}
+
+absl::Status RewindRun(OpenedRun& run, const std::string& run_dir, int64_t iteration,
+                       absl::Time now) {
+  auto then = Planner::Create(run.options, run.stages);
+  if (!then.ok()) return then.status();
+  if (iteration > 0) {
+    auto state = run.store->LoadPlannerState(iteration);
+    if (!state.ok()) return state.status();
+    if (absl::Status s = (*then)->RestoreState(*state); !s.ok()) return s;
+  }
+  absl::Status status = run.store->RewindTo(iteration, (*then)->TailUsed(), now);
+  if (!status.ok()) return status;
+  auto planner = Planner::Create(run.options, run.stages);
+  if (!planner.ok()) return planner.status();
+  run.planner = *std::move(planner);
+  auto views = RunViews::Open(*run.store, run_dir);
+  if (!views.ok()) return views.status();
+  run.views.emplace(*std::move(views));
+  return absl::OkStatus();
 }
 
 }  // namespace shoal

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -21,6 +22,7 @@ struct OpenedRun {
   v1::RunOptions options;
   RunInfo info;
   std::unique_ptr<RunStore> store;
+  std::vector<TailStage> stages;
   std::unique_ptr<Planner> planner;
   std::optional<RunViews> views;
 };
@@ -30,6 +32,11 @@ struct OpenedRun {
 // configuration; InvalidArgument: options or files that do not hold; FailedPrecondition: another
 // coordinator has it, or config.textproto is not what the run began with.
 absl::StatusOr<OpenedRun> OpenRun(const std::string& run_dir, absl::Time now);
+
+// Gives up what is committed after this iteration: run.db, the planner (fresh, nothing restored yet)
+// and the text files go back. NotFound: its states are not kept.
+absl::Status RewindRun(OpenedRun& run, const std::string& run_dir, int64_t iteration,
+                       absl::Time now);
 
 // The options with the tail files' paths, where they are relative, taken from `folder`.
 absl::StatusOr<v1::RunOptions> WithTailPathsFrom(const v1::RunOptions& options,

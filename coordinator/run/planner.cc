@@ -4,9 +4,20 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/hash.h"
 #include "shoal/v1/records.pb.h"
 
 namespace shoal {
+
+std::string EnvironmentsHash(const std::vector<v1::EnvironmentPlan>& environments) {
+  Sha256 hash;
+  for (const v1::EnvironmentPlan& environment : environments) {
+    const std::string bytes = environment.SerializeAsString();
+    hash.Update(absl::StrCat(bytes.size(), ":"));
+    hash.Update(bytes);
+  }
+  return hash.FinishHex();
+}
 
 absl::StatusOr<std::unique_ptr<Planner>> Planner::Create(const v1::RunOptions& options,
                                                          std::vector<TailStage> stages) {

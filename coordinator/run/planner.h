@@ -32,6 +32,9 @@ struct PlannedIteration {
   std::vector<v1::EnvironmentPlan> environments;
 };
 
+// Names what a plan says of every environment: the SHA-256 (hex) that run.db keeps with the plan.
+std::string EnvironmentsHash(const std::vector<v1::EnvironmentPlan>& environments);
+
 class Planner {
  public:
   // options must be resolved; stages are the tail queue's files (none: no queue).

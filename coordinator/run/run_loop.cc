@@ -69,7 +69,9 @@ absl::Status RunLoop::TryAdvance(absl::Time now) {
     End(State::kStopped, "stopped by order");
     return absl::OkStatus();
   }
-  if (training_->committed() == training_->total() && evaluations_->idle()) {
+  if (training_->committed() == training_->total() && evaluations_->idle() && learner_.ready &&
+      learner_.retains_open == 0) {
+    // The best checkpoint is in its place, too.
     End(State::kDone, "");
     return absl::OkStatus();
   }
@@ -123,13 +125,14 @@ void RunLoop::SendRetain() {
   for (int64_t i = std::max<int64_t>(0, committed - run_.options.policy_lag() - 1); i <= committed; ++i) {
     keep.insert(i);
   }
-  for (int64_t i = run_.options.checkpoint_interval(); i <= committed;
+  for (int64_t i = 0; i <= committed;
        i += run_.options.checkpoint_interval()) {
     keep.insert(i);
   }
   for (int64_t i : evaluations_->NeededIterations()) keep.insert(i);
   for (int64_t i : keep) retain->add_iterations(i);
   retain->set_best_iteration(evaluations_->best_iteration());
+  ++learner_.retains_open;
   learner_.port->Send(std::move(response));
 }
 

@@ -74,6 +74,8 @@ class RunLoop {
     v1::LearnerHello hello;
     absl::Time last_message;
     bool ready = false;
+    // Retain orders that are not answered yet.
+    int retains_open = 0;
   };
 
   explicit RunLoop(const RunLoopOptions& options) : options_(options) {}
@@ -90,10 +92,20 @@ class RunLoop {
   absl::Status OnRollout(const ItemKey& item, Worker& worker, const v1::WorkResult& result,
                          absl::Time now);
   absl::Status OnFailure(Worker& worker, const v1::WorkFailure& failure, absl::Time now);
+  // Two results of an item differ; `first`: whose the other one is, in words, "" where unknown.
   absl::Status Mismatch(const ItemKey& item, const std::string& first, const Worker& second);
+  // Whose result of an item, or whose rows of it, came before this worker's.
+  std::string FirstWorker(const ItemKey& item, const Worker& second) const;
+  void Welcome();
+  // Something that should not have happened was let pass.
+  void Alarm(const std::string& message);
   absl::Status OnReady(const v1::LearnerReady& ready);
   absl::Status OnUpdateDone(const v1::UpdateDone& done, absl::Time now);
   absl::Status OnUpdateFailed(const v1::UpdateFailed& failed);
+  // Goes back to the last committed iteration whose checkpoint is whole.
+  absl::Status OnCheckpointDamaged(const v1::CheckpointDamaged& damaged, absl::Time now);
+  // A result of an item that no lease stands for any more.
+  absl::Status OnLateResult(const Worker& worker, const v1::WorkResult& result);
 
   // A status that is not OK ends the run as failed.
   void Check(const absl::Status& status);
@@ -112,6 +124,8 @@ class RunLoop {
   std::string message_;
   bool stopping_ = false;
   int learner_failures_ = 0;
+  int64_t alarms_ = 0;
+  std::string alarm_;
   std::map<WorkerId, Worker> workers_;
   WorkerId next_worker_ = 1;
   Learner learner_;

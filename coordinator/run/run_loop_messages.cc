@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/hash.h"
 #include "common/logging.h"
 #include "coordinator/run/run_loop.h"
 #include "google/protobuf/duration.pb.h"
@@ -120,7 +121,14 @@ absl::Status RunLoop::LearnerArrived(const v1::LearnerHello& hello, LearnerPort*
     return absl::AlreadyExistsError(
         absl::StrCat("the run has a learner at ", learner_.hello.address()));
   }
-  learner_ = Learner{port, hello, now, false};
+  learner_ = Learner{port, hello, now};
+  Welcome();
+  LogInfo("learner arrived", {{"device", hello.device()}, {"address", hello.address()},
+                              {"build", hello.build()}, {"cpu", hello.cpu()}});
+  return absl::OkStatus();
+}
+
+void RunLoop::Welcome() {
   v1::LearnResponse response;
   v1::LearnerWelcome* welcome = response.mutable_welcome();
   welcome->set_run_id(run_.info.id);
@@ -129,10 +137,7 @@ absl::Status RunLoop::LearnerArrived(const v1::LearnerHello& hello, LearnerPort*
   const int64_t committed = std::max<int64_t>(training_->committed(), 0);
   welcome->set_committed_iteration(committed);
   welcome->set_policy_sha256(training_->PolicyHash(committed).value_or(""));
-  port->Send(std::move(response));
-  LogInfo("learner arrived", {{"device", hello.device()}, {"address", hello.address()},
-                              {"build", hello.build()}, {"cpu", hello.cpu()}});
-  return absl::OkStatus();
+  learner_.port->Send(std::move(response));
 }
 
 void RunLoop::OnLearnerMessage(LearnerPort* port, const v1::LearnRequest& message,
@@ -154,6 +159,15 @@ void RunLoop::OnLearnerMessage(LearnerPort* port, const v1::LearnRequest& messag
       break;
     case v1::LearnRequest::kUpdateFailed:
       if (!over()) Check(OnUpdateFailed(message.update_failed()));
+      break;
+    case v1::LearnRequest::kRetained:
+      learner_.retains_open = std::max(0, learner_.retains_open - 1);
+      if (!message.retained().message().empty()) {
+        Alarm(absl::StrCat("checkpoints are not in order: ", message.retained().message()));
+      }
+      break;
+    case v1::LearnRequest::kCheckpointDamaged:
+      if (!over()) Check(OnCheckpointDamaged(message.checkpoint_damaged(), now));
       break;
     default:
       LogWarning("the learner sent a message of no use");
@@ -206,11 +220,35 @@ absl::Status RunLoop::OnUpdateFailed(const v1::UpdateFailed& failed) {
   return absl::OkStatus();
 }
 
+absl::Status RunLoop::OnCheckpointDamaged(const v1::CheckpointDamaged& damaged, absl::Time now) {
+  if (learner_.ready || damaged.iteration() != std::max<int64_t>(training_->committed(), 0)) {
+    return absl::InvalidArgumentError(absl::StrCat("the learner reports a damaged checkpoint of iteration ",
+                                                   damaged.iteration(), ", which it was not asked for"));
+  }
+  std::vector<std::pair<int64_t, std::string>> intact;
+  for (const v1::CheckpointName& name : damaged.intact()) {
+    intact.emplace_back(name.iteration(), name.policy_sha256());
+  }
+  auto point = training_->RestorePoint(intact);
+  if (!point.ok()) return point.status();
+  if (!*point) {
+    return absl::DataLossError(absl::StrCat(
+        damaged.message(), "; and there is no earlier checkpoint to go back to. Put a copy of ",
+        options_.run_dir, "/checkpoints back, or start a new run"));
+  }
+  Alarm(absl::StrCat("going back to iteration ", **point, ", since the checkpoint of iteration ",
+                     damaged.iteration(), " is lost: ", damaged.message()));
+  if (absl::Status s = RewindRun(run_, options_.run_dir, **point, now); !s.ok()) return s;
+  if (absl::Status s = Restore(now); !s.ok()) return s;
+  Welcome();
+  return absl::OkStatus();
+}
+
 absl::Status RunLoop::OnResult(Worker& worker, const v1::WorkResult& result, absl::Time now) {
   worker.active = std::max(0, worker.active - 1);
   ++worker.items_done;
   const auto item = leases_->Find(result.fencing());
-  if (!item) return absl::OkStatus();  // of an iteration or evaluation that is over
+  if (!item) return OnLateResult(worker, result);
   const bool rollout = item->kind == ItemKind::kRollout;
   if (rollout != (result.record_case() == v1::WorkResult::kRollout)) {
     return absl::InvalidArgumentError(
@@ -220,10 +258,24 @@ absl::Status RunLoop::OnResult(Worker& worker, const v1::WorkResult& result, abs
   leases_->Complete(result.fencing(), now);
   if (rollout) return OnRollout(*item, worker, result, now);
   training_->AddEvaluationSeconds(result.compute_seconds());
-  auto verdict = evaluations_->Accept(*item, result.evaluation());
+  auto verdict = evaluations_->Accept(*item, result.evaluation(), WorkerText(worker.hello));
   if (!verdict.ok()) return verdict.status();
-  if (*verdict == EvaluationBoard::Verdict::kMismatch) return Mismatch(*item, "", worker);
-  return absl::OkStatus();
+  if (*verdict != EvaluationBoard::Verdict::kMismatch) return absl::OkStatus();
+  return Mismatch(*item, FirstWorker(*item, worker), worker);
+}
+
+absl::Status RunLoop::OnLateResult(const Worker& worker, const v1::WorkResult& result) {
+  // Of an iteration or evaluation that is over, or of a lease before the coordinator's restart. The
+  // record of a rollout says what it is of.
+  v1::RolloutRecord record;
+  if (!result.has_rollout() || !record.ParseFromString(result.rollout())) return absl::OkStatus();
+  auto committed = run_.store->ShardChecksum(record.iteration(), record.shard());
+  if (absl::IsNotFound(committed.status())) return absl::OkStatus();
+  if (!committed.ok()) return committed.status();
+  if (*committed == Xxh3_128Hex(result.rollout())) return absl::OkStatus();
+  auto first = run_.store->ShardWorker(record.iteration(), record.shard());
+  if (!first.ok()) return first.status();
+  return Mismatch(ItemKey{ItemKind::kRollout, record.iteration(), record.shard()}, *first, worker);
 }
 
 absl::Status RunLoop::OnRollout(const ItemKey& item, Worker& worker, const v1::WorkResult& result,
@@ -231,18 +283,37 @@ absl::Status RunLoop::OnRollout(const ItemKey& item, Worker& worker, const v1::W
   auto verdict = training_->Accept(item, result, WorkerText(worker.hello), now);
   if (!verdict.ok()) return verdict.status();
   if (*verdict != RolloutBoard::Verdict::kMismatch) return absl::OkStatus();
-  absl::Status status = Mismatch(item, training_->Result(item).worker, worker);
+  absl::Status status = Mismatch(item, FirstWorker(item, worker), worker);
   if (status.ok()) training_->AdoptRows(item, result);
   return status;
+}
+
+std::string RunLoop::FirstWorker(const ItemKey& item, const Worker& second) const {
+  const std::string known = item.kind == ItemKind::kRollout ? training_->Result(item).worker
+                                                            : evaluations_->Worker(item);
+  if (!known.empty()) return known;
+  // Its rows are with the learner and its record is still on the way.
+  for (const WorkerId holder : leases_->Holders(item)) {
+    auto found = workers_.find(holder);
+    if (found != workers_.end() && &found->second != &second) return WorkerText(found->second.hello);
+  }
+  return "";
+}
+
+void RunLoop::Alarm(const std::string& message) {
+  LogError(message);
+  ++alarms_;
+  alarm_ = message;
 }
 
 absl::Status RunLoop::Mismatch(const ItemKey& item, const std::string& first,
                                const Worker& second) {
   const std::string message = absl::StrCat(
-      "two results of ", ItemText(item), " differ: ", first.empty() ? "" : absl::StrCat(first, " and "),
-      WorkerText(second.hello), ". Equal builds on sound machines give equal bytes");
+      "two results of ", ItemText(item), " differ: that of ",
+      first.empty() ? "an actor that has left" : first, " and that of ", WorkerText(second.hello),
+      ". Equal builds on sound machines give equal bytes");
   if (run_.options.on_mismatch() == "warn") {
-    LogError(message);
+    Alarm(message);
     return absl::OkStatus();
   }
   return absl::DataLossError(absl::StrCat(message, "; --on_mismatch warn goes on regardless"));
@@ -258,7 +329,8 @@ absl::Status RunLoop::OnFailure(Worker& worker, const v1::WorkFailure& failure, 
                              {"code", failure.code()}, {"message", failure.message()}});
   // The learner has other rows for this shard.
   if (failure.code() == static_cast<int>(absl::StatusCode::kAlreadyExists)) {
-    if (absl::Status status = Mismatch(*item, "", worker); !status.ok()) return status;
+    absl::Status status = Mismatch(*item, FirstWorker(*item, worker), worker);
+    if (!status.ok()) return status;
   }
   if (passes || failures < kMaxFailures) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(ItemText(*item), " failed ", failures,

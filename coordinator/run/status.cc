@@ -44,6 +44,8 @@ v1::RunStatus RunLoop::Status(absl::Time now) const {
   }
   status.set_learner_connected(learner_.port != nullptr);
   status.set_learner_device(learner_.hello.device());
+  status.set_alarms(alarms_);
+  status.set_alarm(alarm_);
   return status;
 }
 

@@ -1,27 +1,14 @@
 #include "coordinator/run/training.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/hash.h"
+#include "common/logging.h"
 #include "nlohmann/json.hpp"
 
 namespace shoal {
-namespace {
-
-// Names what a plan says of every environment.
-std::string EnvironmentsHash(const std::vector<v1::EnvironmentPlan>& environments) {
-  Sha256 hash;
-  for (const v1::EnvironmentPlan& environment : environments) {
-    const std::string bytes = environment.SerializeAsString();
-    hash.Update(absl::StrCat(bytes.size(), ":"));
-    hash.Update(bytes);
-  }
-  return hash.FinishHex();
-}
-
-}  // namespace
 
 Training::Training(const v1::RunOptions& options, Planner* planner, RunStore* store,
                    LeaseTable* leases)
@@ -52,6 +39,57 @@ absl::Status Training::Restore() {
   auto shards = store_->LoadShardStates(committed_);
   if (!shards.ok()) return shards.status();
   shard_states_ = *std::move(shards);
+  auto tail_used = store_->LoadTailUsed();
+  if (!tail_used.ok()) return tail_used.status();
+  if (*tail_used != planner_->TailUsed()) {
+    return absl::DataLossError(absl::StrCat(
+        store_->path(), ": the tail pointers are not those of the planner's state after iteration ",
+        committed_, ": the file is damaged. Put a copy of it back, or start a new run"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<int64_t>> Training::RestorePoint(
+    const std::vector<std::pair<int64_t, std::string>>& versions) const {
+  std::set<int64_t> there;
+  for (const auto& [version, policy_sha256] : versions) {
+    if (version > committed_) continue;
+    auto committed = store_->PolicySha256(version);
+    if (absl::IsNotFound(committed.status())) continue;
+    if (!committed.ok()) return committed.status();
+    if (*committed == policy_sha256) there.insert(version);
+  }
+  for (auto version = there.rbegin(); version != there.rend(); ++version) {
+    // The version that acts next.
+    if (!there.contains(std::max<int64_t>(0, *version - options_.policy_lag()))) continue;
+    if (*version == 0 || (store_->LoadPlannerState(*version).ok() &&
+                          store_->LoadShardStates(*version).ok())) {
+      return *version;
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<int64_t> Training::StatesToDrop(int64_t committed) const {
+  const int64_t old = committed - kKeptStates;
+  // What a policy did whose checkpoint stays can be computed again, given the states before.
+  const bool needed = (old - options_.policy_lag()) % options_.checkpoint_interval() == 0;
+  if (old < 1 || needed) return {};
+  return {old};
+}
+
+absl::Status Training::CompareWithRewound(const v1::UpdateDone& done) const {
+  auto before = store_->RewoundPolicy(done.iteration());
+  if (!before.ok()) return before.status();
+  if (before->empty() || *before == done.policy_sha256()) return absl::OkStatus();
+  const std::string message = absl::StrCat(
+      "iteration ", done.iteration(), " was computed again and came to policy ",
+      done.policy_sha256(), "; before it was ", *before,
+      ". The learner's build, LibTorch, OpenBLAS or CPU is another one, or memory is unsound");
+  if (options_.on_mismatch() != "warn") {
+    return absl::DataLossError(absl::StrCat(message, "; --on_mismatch warn goes on regardless"));
+  }
+  LogError(message);
   return absl::OkStatus();
 }
 
@@ -189,6 +227,7 @@ void Training::UpdateFailed(const v1::UpdateFailed& failed) {
 absl::StatusOr<std::optional<IterationMeasurements>> Training::Commit(
     const v1::UpdateDone& done, std::vector<LeaseRow> ended_leases, absl::Time now) {
   if (updating_ == 0 || done.iteration() != updating_) return std::nullopt;
+  if (absl::Status status = CompareWithRewound(done); !status.ok()) return status;
   Flight& flight = flights_.at(updating_);
   flight.measurements.update = done.stats();
   NoteTimes(flight, done, now);
@@ -200,6 +239,7 @@ absl::StatusOr<std::optional<IterationMeasurements>> Training::Commit(
   commit.planner_state = flight.planner_state;
   commit.tail_used = flight.tail_used;
   commit.leases = std::move(ended_leases);
+  commit.states_to_drop = StatesToDrop(updating_);
   commit.committed_at = now;
   for (int shard = 0; shard < flight.board.shards(); ++shard) {
     const ShardEntry& entry = flight.board.result(shard);

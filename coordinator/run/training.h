@@ -30,6 +30,10 @@ class Training {
   // All must outlive this.
   Training(const v1::RunOptions& options, Planner* planner, RunStore* store, LeaseTable* leases);
 
+  // States of so many last iterations are kept for a restart; older ones only where a checkpoint that
+  // stays could need them (RestorePoint).
+  static constexpr int64_t kKeptStates = 3;
+
   // Takes the run up after the last committed iteration in the store.
   absl::Status Restore();
 
@@ -71,6 +75,11 @@ class Training {
                                                               std::vector<LeaseRow> ended_leases,
                                                               absl::Time now);
 
+  // The newest of these versions from which the run can go on: committed, with this policy, and with
+  // its states still in the store. Nothing: there is none.
+  absl::StatusOr<std::optional<int64_t>> RestorePoint(
+      const std::vector<std::pair<int64_t, std::string>>& versions) const;
+
   // For progress: the iteration being rolled out or else learned, and its shards.
   int64_t current_iteration() const;
   int shards_done() const;
@@ -96,6 +105,9 @@ class Training {
     std::vector<std::string> next_states;
   };
   absl::Status FoldIfComplete(Flight& flight, absl::Time now);
+  // An iteration that was given up and computed again must come to the policy it had.
+  absl::Status CompareWithRewound(const v1::UpdateDone& done) const;
+  std::vector<int64_t> StatesToDrop(int64_t committed) const;
   void OfferShards(Flight& flight);
   void NoteTimes(Flight& flight, const v1::UpdateDone& done, absl::Time now);
 

@@ -160,9 +160,13 @@ absl::StatusOr<bool> Statement::Step() {
 
 absl::Status Statement::Run() {
   absl::StatusOr<bool> row = Step();
+  Reset();
+  return row.status();
+}
+
+void Statement::Reset() {
   sqlite3_reset(statement_.get());
   sqlite3_clear_bindings(statement_.get());
-  return row.status();
 }
 
 int64_t Statement::Int(int column) const { return sqlite3_column_int64(statement_.get(), column); }

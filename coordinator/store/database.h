@@ -40,6 +40,8 @@ class Statement {
   absl::StatusOr<bool> Step();
   // Steps a statement that gives no rows, and makes it ready to be bound and run again.
   absl::Status Run();
+  // Makes it ready to be bound and stepped from the start again.
+  void Reset();
 
   int64_t Int(int column) const;
   std::optional<int64_t> OptionalInt(int column) const;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
+#include "coordinator/store/digest.h"
 #include "coordinator/store/schema.h"
 
 namespace shoal {
@@ -17,7 +18,7 @@ absl::Status InsertRun(const Database& database, const RunInfo& info) {
       "INSERT INTO run (one, id, name, options, options_sha256, build, created_at, kernel_id, "
       "status, message) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
-  return insert->BindText(1, info.id)
+  absl::Status status = insert->BindText(1, info.id)
       .BindText(2, info.name)
       .BindText(3, info.options)
       .BindText(4, Sha256Hex(info.options))
@@ -27,9 +28,31 @@ absl::Status InsertRun(const Database& database, const RunInfo& info) {
       .BindText(8, RunStateName(info.status))
       .BindText(9, info.message)
       .Run();
+  return status.ok() ? SealRun(database) : status;
 }
 
 }  // namespace
+
+absl::StatusOr<std::string> RunDigest(const Database& database) {
+  absl::StatusOr<Statement> query = database.Prepare(
+      "SELECT id, name, options, options_sha256, build, created_at, kernel_id, "
+      "initial_policy_sha256, status, message, next_fencing, next_sequence FROM run");
+  if (!query.ok()) return query.status();
+  absl::StatusOr<bool> row = query->Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return absl::DataLossError(absl::StrCat(database.path(), ": has no run in it"));
+  const auto text = [&](int column) { return query->Text(column); };
+  return Digest({text(0), text(1), text(2), text(3), text(4), text(5), text(6), text(7), text(8),
+                 text(9), text(10), text(11)});
+}
+
+absl::Status SealRun(const Database& database) {
+  absl::StatusOr<std::string> digest = RunDigest(database);
+  if (!digest.ok()) return digest.status();
+  absl::StatusOr<Statement> update = database.Prepare("UPDATE run SET xxh3 = ?");
+  if (!update.ok()) return update.status();
+  return update->BindText(1, *digest).Run();
+}
 
 const char* RunStateName(RunState state) {
   switch (state) {
@@ -63,7 +86,9 @@ absl::StatusOr<RunStore> RunStore::Open(const std::string& path) {
   absl::StatusOr<Database> database = Database::Open(path, Database::Mode::kWrite);
   if (!database.ok()) return database.status();
   if (absl::Status status = CheckSchema(*database); !status.ok()) return status;
-  return RunStore(*std::move(database));
+  RunStore store(*std::move(database));
+  if (absl::Status status = store.CheckContent(); !status.ok()) return status;
+  return store;
 }
 
 absl::StatusOr<RunStore> RunStore::OpenReadOnly(const std::string& path) {
@@ -104,10 +129,23 @@ absl::StatusOr<RunInfo> RunStore::Info() const {
   return info;
 }
 
-absl::Status RunStore::SetStatus(RunState status, absl::string_view message) {
-  absl::StatusOr<Statement> update = database_.Prepare("UPDATE run SET status = ?, message = ?");
+absl::Status RunStore::UpdateRun(absl::string_view sql,
+                                 absl::FunctionRef<void(Statement&)> bind) {
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(database_);
+  if (!transaction.ok()) return transaction.status();
+  absl::StatusOr<Statement> update = database_.Prepare(sql);
   if (!update.ok()) return update.status();
-  return update->BindText(1, RunStateName(status)).BindText(2, message).Run();
+  bind(*update);
+  absl::Status status = update->Run();
+  if (status.ok()) status = SealRun(database_);
+  if (status.ok()) status = transaction->Commit();
+  return status;
+}
+
+absl::Status RunStore::SetStatus(RunState status, absl::string_view message) {
+  return UpdateRun("UPDATE run SET status = ?, message = ?", [&](Statement& update) {
+    update.BindText(1, RunStateName(status)).BindText(2, message);
+  });
 }
 
 absl::Status RunStore::SettleOnce(const char* column, const char* what, absl::string_view value) {
@@ -124,10 +162,8 @@ absl::Status RunStore::SettleOnce(const char* column, const char* what, absl::st
     return Error(absl::StatusCode::kFailedPrecondition,
                  absl::StrCat("the run's ", what, " is ", settled, ", not ", value));
   }
-  absl::StatusOr<Statement> update =
-      database_.Prepare(absl::StrCat("UPDATE run SET ", column, " = ?"));
-  if (!update.ok()) return update.status();
-  return update->BindText(1, value).Run();
+  return UpdateRun(absl::StrCat("UPDATE run SET ", column, " = ?"),
+                   [&](Statement& update) { update.BindText(1, value); });
 }
 
 absl::Status RunStore::SetKernelId(absl::string_view kernel_id) {
@@ -143,15 +179,12 @@ absl::StatusOr<uint64_t> RunStore::NextFencing(int64_t block) {
     return Error(absl::StatusCode::kInvalidArgument,
                  absl::StrCat("a block of ", block, " fencing numbers; at least 1 is needed"));
   }
-  absl::StatusOr<Statement> update = database_.Prepare(
-      "UPDATE run SET next_fencing = next_fencing + ?1 RETURNING next_fencing - ?1");
-  if (!update.ok()) return update.status();
-  absl::StatusOr<bool> row = update->Bind(1, block).Step();
-  if (!row.ok()) return row.status();
-  const uint64_t first = static_cast<uint64_t>(update->Int(0));
-  // The change is durable only once the statement has run to its end.
-  if (row = update->Step(); !row.ok()) return row.status();
-  return first;
+  absl::StatusOr<int64_t> first = database_.QueryInt("SELECT next_fencing FROM run");
+  if (!first.ok()) return first.status();
+  absl::Status status = UpdateRun("UPDATE run SET next_fencing = ?",
+                                  [&](Statement& update) { update.Bind(1, *first + block); });
+  if (!status.ok()) return status;
+  return static_cast<uint64_t>(*first);
 }
 
 absl::Status RunStore::InsertLeases(std::span<const LeaseRow> leases) {
@@ -189,6 +222,7 @@ absl::StatusOr<int64_t> RunStore::TakeSequence() {
   absl::StatusOr<int64_t> sequence = database_.QueryInt("SELECT next_sequence FROM run");
   if (!sequence.ok()) return sequence;
   absl::Status status = database_.Execute("UPDATE run SET next_sequence = next_sequence + 1");
+  if (status.ok()) status = SealRun(database_);
   if (!status.ok()) return status;
   return sequence;
 }

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -79,6 +80,8 @@ struct IterationCommit {
   // Tail slots that each environment has taken so far; empty where there is no queue.
   std::vector<int64_t> tail_used;
   std::vector<LeaseRow> leases;  // ended since the last commit
+  // Iterations whose shards' and planner's states nothing needs any more.
+  std::vector<int64_t> states_to_drop;
   absl::Time committed_at;
 };
 
@@ -128,18 +131,21 @@ class RunStore {
  public:
   // Kind of the evaluations that feed the gate; they finish in the order of their ids.
   static constexpr absl::string_view kMultiEvaluation = "multi";
-  // Shard states and planner states of so many last iterations are kept; older ones are dropped.
-  static constexpr int64_t kKeptStates = 3;
 
   // Makes run.db with its run. `info.status`, `.message` and `.kernel_id` count too.
   // kAlreadyExists: the file is there; kNotFound, kPermissionDenied: the folder is not there, or
   // may not be written.
   static absl::StatusOr<RunStore> Create(const std::string& path, const RunInfo& info);
-  // Opens an existing one to go on with it. kNotFound; kDataLoss: damaged; kFailedPrecondition: of
-  // another schema version, or not a run's.
+  // Opens an existing one to go on with it, after CheckContent. kNotFound; kDataLoss: damaged;
+  // kFailedPrecondition: of another schema version, or not a run's.
   static absl::StatusOr<RunStore> Open(const std::string& path);
   // For tools, also while the run is on: every method that writes fails with kPermissionDenied.
+  // Content is not checked.
   static absl::StatusOr<RunStore> OpenReadOnly(const std::string& path);
+
+  // Reads everything that a run is resumed from and compares it with the digests that were written
+  // with it. kDataLoss names what is damaged.
+  absl::Status CheckContent() const;
 
   // --- The run ---
   absl::StatusOr<RunInfo> Info() const;
@@ -170,7 +176,7 @@ class RunStore {
   absl::StatusOr<LastCommit> LastCommitted() const;
   // Policy of version 0 .. the last committed one. kNotFound: not committed.
   absl::StatusOr<std::string> PolicySha256(int64_t version) const;
-  // kNotFound: not committed, or older than the last kKeptStates.
+  // kNotFound: not committed, or the state was dropped (IterationCommit::states_to_drop).
   absl::StatusOr<std::string> LoadPlannerState(int64_t iteration) const;
   // Serialized ShardStates after the iteration, in shard order. Errors as LoadPlannerState.
   absl::StatusOr<std::vector<std::string>> LoadShardStates(int64_t iteration) const;
@@ -178,8 +184,19 @@ class RunStore {
   absl::StatusOr<CommittedIteration> LoadIteration(int64_t iteration) const;
   // In shard order, without next_state.
   absl::StatusOr<std::vector<v1::RolloutRecord>> LoadShardRecords(int64_t iteration) const;
+  // XXH3-128 (hex) of a shard's record as it came, and who computed it. kNotFound: not committed
+  // (ShardWorker: empty).
+  absl::StatusOr<std::string> ShardChecksum(int64_t iteration, int32_t shard) const;
+  absl::StatusOr<std::string> ShardWorker(int64_t iteration, int32_t shard) const;
   // Slots taken by environment, after the last commit.
   absl::StatusOr<std::vector<int64_t>> LoadTailUsed() const;
+
+  // Gives the iterations after this one up, with the evaluations of them and those after the last
+  // iteration; plans stay, since the iterations must come to the same ones again. tail_used is as
+  // after `iteration`. One transaction. kFailedPrecondition: nothing is committed after it.
+  absl::Status RewindTo(int64_t iteration, std::span<const int64_t> tail_used, absl::Time now);
+  // The policy that this iteration had come to when it was given up; empty where it never was.
+  absl::StatusOr<std::string> RewoundPolicy(int64_t iteration) const;
 
   // --- Evaluations ---
   // Ids count from 0 without gaps (kFailedPrecondition). Adding an equal one again is no error, a
@@ -216,8 +233,18 @@ class RunStore {
   absl::Status SettleOnce(const char* column, const char* what, absl::string_view value);
   absl::Status InsertLeases(std::span<const LeaseRow> leases);
   absl::Status InsertShards(const IterationCommit& commit);
-  absl::Status InsertTailUsed(const IterationCommit& commit);
-  absl::Status DropOldStates(int64_t iteration);
+  absl::Status InsertTailUsed(int64_t iteration, std::span<const int64_t> tail_used);
+  absl::Status DropStates(std::span<const int64_t> iterations);
+  // Runs a statement that changes the run's own row, and seals the row.
+  absl::Status UpdateRun(absl::string_view sql, absl::FunctionRef<void(Statement&)> bind);
+  // `damage` names a row that is not what it was, or returns "".
+  absl::Status CheckRows(const char* sql,
+                         absl::FunctionRef<std::string(const Statement&)> damage) const;
+  absl::Status CheckPlans() const;
+  absl::Status CheckIterations() const;
+  absl::Status CheckShards() const;
+  absl::Status CheckEvaluations() const;
+  absl::Status Damaged(absl::string_view what) const;
   absl::StatusOr<int64_t> TakeSequence();
   absl::StatusOr<std::vector<EvaluationRow>> QueryEvaluations(absl::string_view condition,
                                                               int64_t argument) const;

@@ -1,9 +1,23 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/store/digest.h"
 #include "coordinator/store/run_store.h"
 
 namespace shoal {
+namespace {
+
+std::string EvaluationDigest(const EvaluationRow& row, absl::string_view summary,
+                             std::optional<absl::string_view> gate_event) {
+  return Digest({absl::StrCat(row.id), row.kind, absl::StrCat(row.iteration), row.spec, summary,
+                 gate_event.has_value() ? "gate" : "", gate_event.value_or("")});
+}
+
+std::string SceneDigest(int64_t evaluation, int64_t scene, absl::string_view record) {
+  return Digest({absl::StrCat(evaluation), absl::StrCat(scene), record});
+}
+
+}  // namespace
 
 absl::StatusOr<std::vector<EvaluationRow>> RunStore::QueryEvaluations(absl::string_view condition,
                                                                       int64_t argument) const {
@@ -71,14 +85,15 @@ absl::Status RunStore::AddEvaluation(const EvaluationRow& evaluation) {
                               evaluation.spec, ")"));
   }
   absl::StatusOr<Statement> insert = database_.Prepare(
-      "INSERT INTO evaluations (id, kind, iteration, spec, status, created_at) "
-      "VALUES (?, ?, ?, ?, 'pending', ?)");
+      "INSERT INTO evaluations (id, kind, iteration, spec, status, created_at, xxh3) "
+      "VALUES (?, ?, ?, ?, 'pending', ?, ?)");
   if (!insert.ok()) return insert.status();
   return insert->Bind(1, evaluation.id)
       .BindText(2, evaluation.kind)
       .Bind(3, evaluation.iteration)
       .BindText(4, evaluation.spec)
       .Bind(5, absl::ToUnixMicros(evaluation.created_at))
+      .BindText(6, EvaluationDigest(evaluation, "", std::nullopt))
       .Run();
 }
 
@@ -102,9 +117,13 @@ absl::Status RunStore::SaveEvaluationScene(int64_t evaluation, int32_t scene,
                  absl::StrCat("evaluation ", evaluation, " is finished"));
   }
   absl::StatusOr<Statement> insert = database_.Prepare(
-      "INSERT INTO evaluation_episodes (evaluation, scene, record) VALUES (?, ?, ?)");
+      "INSERT INTO evaluation_episodes (evaluation, scene, record, xxh3) VALUES (?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
-  return insert->Bind(1, evaluation).Bind(2, int64_t{scene}).BindBlob(3, record).Run();
+  return insert->Bind(1, evaluation)
+      .Bind(2, int64_t{scene})
+      .BindBlob(3, record)
+      .BindText(4, SceneDigest(evaluation, scene, record))
+      .Run();
 }
 
 absl::StatusOr<std::vector<EvaluationScene>> RunStore::LoadEvaluationScenes(
@@ -145,13 +164,14 @@ absl::Status RunStore::FinishEvaluation(int64_t evaluation, absl::string_view su
   absl::StatusOr<int64_t> sequence = TakeSequence();
   if (!sequence.ok()) return sequence.status();
   absl::StatusOr<Statement> update = database_.Prepare(
-      "UPDATE evaluations SET status = 'finished', sequence = ?, summary = ?, finished_at = ? "
-      "WHERE id = ?");
+      "UPDATE evaluations SET status = 'finished', sequence = ?, summary = ?, finished_at = ?, "
+      "xxh3 = ? WHERE id = ?");
   if (!update.ok()) return update.status();
   absl::Status status = update->Bind(1, *sequence)
                             .BindText(2, summary)
                             .Bind(3, absl::ToUnixMicros(finished_at))
-                            .Bind(4, evaluation)
+                            .BindText(4, EvaluationDigest(*row, summary, gate_event))
+                            .Bind(5, evaluation)
                             .Run();
   if (!status.ok()) return status;
   if (gate_event.has_value()) {
@@ -162,6 +182,38 @@ absl::Status RunStore::FinishEvaluation(int64_t evaluation, absl::string_view su
     if (!status.ok()) return status;
   }
   return transaction->Commit();
+}
+
+absl::Status RunStore::CheckEvaluations() const {
+  absl::StatusOr<std::vector<EvaluationRow>> rows = QueryEvaluations("e.id >= ?", 0);
+  if (!rows.ok()) return rows.status();
+  absl::StatusOr<Statement> query =
+      database_.Prepare("SELECT xxh3 FROM evaluations WHERE id = ?");
+  if (!query.ok()) return query.status();
+  absl::StatusOr<Statement> scenes = database_.Prepare(
+      "SELECT scene, record, xxh3 FROM evaluation_episodes WHERE evaluation = ? ORDER BY scene");
+  if (!scenes.ok()) return scenes.status();
+  for (const EvaluationRow& row : *rows) {
+    query->Reset();
+    absl::StatusOr<bool> there = query->Bind(1, row.id).Step();
+    if (!there.ok()) return there.status();
+    std::optional<absl::string_view> gate_event;
+    if (row.gate_event.has_value()) gate_event = *row.gate_event;
+    if (query->Text(0) != EvaluationDigest(row, row.summary, gate_event)) {
+      return Damaged(absl::StrCat("evaluation ", row.id));
+    }
+    scenes->Reset();
+    scenes->Bind(1, row.id);
+    while (true) {
+      absl::StatusOr<bool> scene = scenes->Step();
+      if (!scene.ok()) return scene.status();
+      if (!*scene) break;
+      if (scenes->Text(2) != SceneDigest(row.id, scenes->Int(0), scenes->Blob(1))) {
+        return Damaged(absl::StrCat("evaluation ", row.id, ", scene ", scenes->Int(0)));
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace shoal

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
+#include "coordinator/store/digest.h"
 #include "coordinator/store/run_store.h"
 
 namespace shoal {
@@ -38,9 +39,13 @@ absl::Status RunStore::SavePlan(const v1::IterationPlan& plan, absl::string_view
                               ", now ", plan.ShortDebugString(), " with tail ", tail_hash));
   }
   absl::StatusOr<Statement> insert =
-      database_.Prepare("INSERT INTO plans (iteration, plan, tail_hash) VALUES (?, ?, ?)");
+      database_.Prepare("INSERT INTO plans (iteration, plan, tail_hash, xxh3) VALUES (?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
-  return insert->Bind(1, plan.iteration()).BindBlob(2, bytes).BindText(3, tail_hash).Run();
+  return insert->Bind(1, plan.iteration())
+      .BindBlob(2, bytes)
+      .BindText(3, tail_hash)
+      .BindText(4, Digest({absl::StrCat(plan.iteration()), bytes, tail_hash}))
+      .Run();
 }
 
 absl::StatusOr<SavedPlan> RunStore::LoadPlan(int64_t iteration) const {
@@ -64,8 +69,8 @@ absl::StatusOr<SavedPlan> RunStore::LoadPlan(int64_t iteration) const {
 
 absl::Status RunStore::InsertShards(const IterationCommit& commit) {
   absl::StatusOr<Statement> insert = database_.Prepare(
-      "INSERT INTO shard_results (iteration, shard, record, record_xxh3, next_state, worker) "
-      "VALUES (?, ?, ?, ?, ?, ?)");
+      "INSERT INTO shard_results (iteration, shard, record, record_xxh3, next_state, state_xxh3, "
+      "worker, xxh3) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
   for (size_t i = 0; i < commit.shards.size(); ++i) {
     const ShardResult& shard = commit.shards[i];
@@ -78,40 +83,46 @@ absl::Status RunStore::InsertShards(const IterationCommit& commit) {
     }
     const std::string next_state = std::move(*record.mutable_next_state());
     record.clear_next_state();
+    const std::string bytes = record.SerializeAsString();
+    const std::string record_xxh3 = Xxh3_128Hex(shard.record), state_xxh3 = Digest({next_state});
     absl::Status status = insert->Bind(1, commit.iteration)
                               .Bind(2, int64_t{shard.shard})
-                              .BindBlob(3, record.SerializeAsString())
-                              .BindText(4, Xxh3_128Hex(shard.record))
+                              .BindBlob(3, bytes)
+                              .BindText(4, record_xxh3)
                               .BindBlob(5, next_state)
-                              .BindText(6, shard.worker)
+                              .BindText(6, state_xxh3)
+                              .BindText(7, shard.worker)
+                              .BindText(8, Digest({absl::StrCat(commit.iteration),
+                                                   absl::StrCat(shard.shard), bytes, record_xxh3,
+                                                   state_xxh3}))
                               .Run();
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status RunStore::InsertTailUsed(const IterationCommit& commit) {
-  if (commit.tail_used.empty()) return absl::OkStatus();
+absl::Status RunStore::InsertTailUsed(int64_t iteration, std::span<const int64_t> tail_used) {
+  if (tail_used.empty()) return absl::OkStatus();
   absl::StatusOr<Statement> insert = database_.Prepare(
       "INSERT OR REPLACE INTO tail_pointers (environment, used, iteration) VALUES (?, ?, ?)");
   if (!insert.ok()) return insert.status();
-  for (size_t environment = 0; environment < commit.tail_used.size(); ++environment) {
+  for (size_t environment = 0; environment < tail_used.size(); ++environment) {
     absl::Status status = insert->Bind(1, static_cast<int64_t>(environment))
-                              .Bind(2, commit.tail_used[environment])
-                              .Bind(3, commit.iteration)
+                              .Bind(2, tail_used[environment])
+                              .Bind(3, iteration)
                               .Run();
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status RunStore::DropOldStates(int64_t iteration) {
+absl::Status RunStore::DropStates(std::span<const int64_t> iterations) {
   for (const char* sql : {"UPDATE shard_results SET next_state = NULL WHERE iteration = ?",
                           "UPDATE iterations SET planner_state = NULL WHERE iteration = ?"}) {
     absl::StatusOr<Statement> update = database_.Prepare(sql);
     if (!update.ok()) return update.status();
-    if (absl::Status status = update->Bind(1, iteration - kKeptStates).Run(); !status.ok()) {
-      return status;
+    for (const int64_t iteration : iterations) {
+      if (absl::Status status = update->Bind(1, iteration).Run(); !status.ok()) return status;
     }
   }
   return absl::OkStatus();
@@ -141,19 +152,24 @@ absl::Status RunStore::CommitIteration(const IterationCommit& commit) {
   if (!sequence.ok()) return sequence.status();
   absl::StatusOr<Statement> insert = database_.Prepare(
       "INSERT INTO iterations (iteration, sequence, policy_sha256, measurements, planner_state, "
-      "committed_at) VALUES (?, ?, ?, ?, ?, ?)");
+      "committed_at, planner_xxh3, xxh3) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
+  const std::string planner_xxh3 = Digest({commit.planner_state});
   absl::Status status = insert->Bind(1, commit.iteration)
                             .Bind(2, *sequence)
                             .BindText(3, commit.policy_sha256)
                             .BindText(4, commit.measurements)
                             .BindBlob(5, commit.planner_state)
                             .Bind(6, absl::ToUnixMicros(commit.committed_at))
+                            .BindText(7, planner_xxh3)
+                            .BindText(8, Digest({absl::StrCat(commit.iteration),
+                                                 commit.policy_sha256, commit.measurements,
+                                                 planner_xxh3}))
                             .Run();
   if (status.ok()) status = InsertShards(commit);
-  if (status.ok()) status = InsertTailUsed(commit);
+  if (status.ok()) status = InsertTailUsed(commit.iteration, commit.tail_used);
   if (status.ok()) status = InsertLeases(commit.leases);
-  if (status.ok()) status = DropOldStates(commit.iteration);
+  if (status.ok()) status = DropStates(commit.states_to_drop);
   if (status.ok()) status = transaction->Commit();
   return status;
 }

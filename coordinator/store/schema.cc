@@ -9,7 +9,8 @@ namespace {
 constexpr int64_t kApplicationId = 0x73686f61;
 
 // Times are microseconds since 1970, UTC. `sequence` numbers commits of iterations and of
-// evaluations together, in the order in which they were made.
+// evaluations together, in the order in which they were made. Columns named xxh3 hold the digest
+// (digest.h) of what the row was written with, and are checked when the run is opened.
 constexpr char kTables[] = R"sql(
 CREATE TABLE run (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -24,13 +25,15 @@ CREATE TABLE run (
   status TEXT NOT NULL,
   message TEXT NOT NULL DEFAULT '',
   next_fencing INTEGER NOT NULL DEFAULT 1,
-  next_sequence INTEGER NOT NULL DEFAULT 1
+  next_sequence INTEGER NOT NULL DEFAULT 1,
+  xxh3 TEXT NOT NULL DEFAULT ''        -- of all other columns
 );
 
 CREATE TABLE plans (
   iteration INTEGER PRIMARY KEY CHECK (iteration >= 1),
   plan BLOB NOT NULL,                  -- shoal.v1.IterationPlan
-  tail_hash TEXT NOT NULL              -- of the tail slots and forced resets of all environments
+  tail_hash TEXT NOT NULL,             -- of the tail slots and forced resets of all environments
+  xxh3 TEXT NOT NULL                   -- of iteration, plan, tail_hash
 );
 
 CREATE TABLE iterations (
@@ -38,8 +41,10 @@ CREATE TABLE iterations (
   sequence INTEGER NOT NULL UNIQUE,
   policy_sha256 TEXT NOT NULL,         -- of the version that the iteration's update made
   measurements TEXT NOT NULL,          -- JSON
-  planner_state BLOB,                  -- NULL once later iterations have replaced it
-  committed_at INTEGER NOT NULL
+  planner_state BLOB,                  -- NULL once nothing needs it any more
+  planner_xxh3 TEXT NOT NULL,          -- of planner_state
+  committed_at INTEGER NOT NULL,
+  xxh3 TEXT NOT NULL                   -- of iteration, policy_sha256, measurements, planner_xxh3
 );
 
 CREATE TABLE shard_results (
@@ -47,10 +52,20 @@ CREATE TABLE shard_results (
   shard INTEGER NOT NULL,
   record BLOB NOT NULL,                -- shoal.v1.RolloutRecord without its next_state
   record_xxh3 TEXT NOT NULL,           -- of the whole record as it came
-  next_state BLOB,                     -- NULL once later iterations have replaced it
+  next_state BLOB,                     -- NULL once nothing needs it any more
+  state_xxh3 TEXT NOT NULL,            -- of next_state
   worker TEXT NOT NULL,
+  xxh3 TEXT NOT NULL,                  -- of iteration, shard, record, record_xxh3, state_xxh3
   PRIMARY KEY (iteration, shard)
 ) WITHOUT ROWID;
+
+-- Iterations that were committed and then given up, because no intact checkpoint was left of them.
+-- Computed again they must come to the same policy.
+CREATE TABLE rewound_iterations (
+  iteration INTEGER PRIMARY KEY,
+  policy_sha256 TEXT NOT NULL,
+  rewound_at INTEGER NOT NULL
+);
 
 CREATE TABLE tail_pointers (
   environment INTEGER PRIMARY KEY,
@@ -78,13 +93,15 @@ CREATE TABLE evaluations (
   sequence INTEGER UNIQUE,
   summary TEXT,                        -- JSON
   created_at INTEGER NOT NULL,
-  finished_at INTEGER
+  finished_at INTEGER,
+  xxh3 TEXT NOT NULL                   -- of id, kind, iteration, spec, summary, the gate's event
 );
 
 CREATE TABLE evaluation_episodes (
   evaluation INTEGER NOT NULL REFERENCES evaluations,
   scene INTEGER NOT NULL,
   record BLOB NOT NULL,                -- shoal.v1.EvaluationEpisode
+  xxh3 TEXT NOT NULL,                  -- of evaluation, scene, record
   PRIMARY KEY (evaluation, scene)
 ) WITHOUT ROWID;
 

@@ -158,6 +158,36 @@ TEST_F(RunViewsTest, RebuiltViewsEqualAppendedOnesByteForByte) {
   EXPECT_EQ(appended.at("metrics.csv").find("nan"), std::string::npos);
 }
 
+TEST_F(RunViewsTest, DeathsAreInOrderOfIterationWheneverAnEvaluationEnds) {
+  auto views = RunViews::Open(*store_, run_.path());
+  ASSERT_TRUE(views.ok()) << views.status();
+  const auto sources = [&] {
+    std::vector<std::string> found;
+    for (const Json& line : Lines("step_one_clusters.jsonl")) {
+      found.push_back(absl::StrCat(line["source"].get<std::string>(), " ",
+                                   line["iteration"].get<int64_t>()));
+    }
+    return found;
+  };
+  Commit(1);
+  Commit(2);
+  EvaluationRow row;
+  row.kind = "multi";
+  row.iteration = 2;
+  ASSERT_TRUE(store_->AddEvaluation(row).ok());
+  Commit(3);
+  Commit(4);
+  ASSERT_TRUE(views->Update(*store_).ok());
+  EXPECT_THAT(sources(), ElementsAre("training 2"));
+  EXPECT_EQ(Lines("penalty_stage_debug.jsonl").size(), 4u);
+  Evaluate(0, 2, "multi");
+  ASSERT_TRUE(views->Update(*store_).ok());
+  EXPECT_THAT(sources(), ElementsAre("training 2", "evaluation 2", "training 4"));
+  const auto appended = Files();
+  ASSERT_TRUE(RebuildViews(*store_, run_.path()).ok());
+  EXPECT_EQ(Files(), appended);
+}
+
 TEST_F(RunViewsTest, ManyCommitsAtOnceEqualOneByOne) {
   auto views = RunViews::Open(*store_, run_.path());
   ASSERT_TRUE(views.ok());

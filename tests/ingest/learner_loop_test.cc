@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "actor/policy/weights.h"
 #include "actor/policy_cache.h"
+#include "common/files.h"
 #include "common/hash.h"
 #include "learner/checkpoint/checkpoint.h"
 #include "tests/ingest/learner_fixture.h"
@@ -199,9 +200,8 @@ TEST_F(LearnerLoopTest, RefusesACheckpointOfAnotherHash) {
   Greet(0, expected);
   peer().Break();
   v1::LearnRequest answer = AwaitAnswer();
-  ASSERT_TRUE(answer.has_update_failed()) << answer.ShortDebugString();
-  EXPECT_TRUE(answer.update_failed().fatal());
-  EXPECT_THAT(answer.update_failed().message(), AllOf(HasSubstr(expected), HasSubstr(found)));
+  ASSERT_TRUE(answer.has_checkpoint_damaged()) << answer.ShortDebugString();
+  EXPECT_THAT(answer.checkpoint_damaged().message(), AllOf(HasSubstr(expected), HasSubstr(found)));
   // Nothing can be learned from nothing.
   peer().Send(Begin(1));
   EXPECT_TRUE(peer().Next().update_failed().fatal());
@@ -209,6 +209,36 @@ TEST_F(LearnerLoopTest, RefusesACheckpointOfAnotherHash) {
   Greet(0, found);
   peer().Break();
   EXPECT_TRUE(AwaitAnswer().has_ready());
+}
+
+TEST_F(LearnerLoopTest, NamesTheCheckpointsThatAreWholeAndBeginsFromTheOneItIsGiven) {
+  Start();
+  const std::string zero = AwaitAnswer().ready().policy_sha256();
+  const std::string one = Learn(1), two = Learn(2);
+  // A bit of the committed one flips.
+  const std::string path = checkpoints() + "/iter_2/optimizer.safetensors";
+  std::string bytes = *ReadFile(path);
+  bytes[bytes.size() / 2] ^= 4;
+  ASSERT_TRUE(WriteFileAtomically(path, bytes).ok());
+  Greet(2, two);
+  peer().Break();
+  const v1::LearnRequest answer = AwaitAnswer();
+  ASSERT_TRUE(answer.has_checkpoint_damaged()) << answer.ShortDebugString();
+  EXPECT_EQ(answer.checkpoint_damaged().iteration(), 2);
+  EXPECT_THAT(answer.checkpoint_damaged().message(), HasSubstr(path));
+  ASSERT_EQ(answer.checkpoint_damaged().intact_size(), 2);
+  EXPECT_EQ(answer.checkpoint_damaged().intact(0).policy_sha256(), zero);
+  EXPECT_EQ(answer.checkpoint_damaged().intact(1).policy_sha256(), one);
+  // On the same stream.
+  v1::LearnResponse welcome;
+  FillWelcome(kTestRun, TestRun(), welcome.mutable_welcome());
+  welcome.mutable_welcome()->set_committed_iteration(1);
+  welcome.mutable_welcome()->set_policy_sha256(one);
+  peer().Send(welcome);
+  const v1::LearnRequest again = peer().Next();
+  ASSERT_TRUE(again.has_ready()) << again.ShortDebugString();
+  EXPECT_EQ(again.ready().iteration(), 1);
+  EXPECT_EQ(Learn(2), two) << "over the damaged one";
 }
 
 TEST_F(LearnerLoopTest, AFailedUpdateIsFatal) {
@@ -273,9 +303,9 @@ TEST_F(LearnerLoopTest, KeepsWhatItIsToldTo) {
   retain.mutable_retain()->add_iterations(2);
   retain.mutable_retain()->set_best_iteration(1);
   peer().Send(retain);
-  // Answers come in order, so after this the Retain is done.
-  peer().Send(Begin(3));
-  EXPECT_TRUE(peer().Next().has_update_failed());
+  const v1::LearnRequest answer = peer().Next();
+  ASSERT_TRUE(answer.has_retained()) << answer.ShortDebugString();
+  EXPECT_EQ(answer.retained().message(), "");
   // Iteration 3 is newer than what is committed.
   EXPECT_THAT(*ListCheckpoints(checkpoints()), ElementsAre(2, 3));
   const auto best = ReadBestCheckpoint(checkpoints());

@@ -28,11 +28,11 @@ TEST(EvaluationBoard, MakesItemsAndCompletesInOrder) {
   const v1::EvaluationItem item = board.Item(1, 1);
   EXPECT_EQ(item.seed(), 6u);
   EXPECT_EQ(item.num_fish(), 3);
-  EXPECT_EQ(board.Accept(1, 0, "x", {}), Verdict::kFirst);
-  EXPECT_EQ(board.Accept(1, 1, "y", {}), Verdict::kFirst);
+  EXPECT_EQ(board.Accept(1, 0, "x", {}, "actor"), Verdict::kFirst);
+  EXPECT_EQ(board.Accept(1, 1, "y", {}, "actor"), Verdict::kFirst);
   EXPECT_EQ(board.Complete(), nullptr) << "the first one is not done";
-  board.Accept(0, 0, "a", {});
-  board.Accept(0, 1, "b", {});
+  board.Accept(0, 0, "a", {}, "actor");
+  board.Accept(0, 1, "b", {}, "actor");
   ASSERT_NE(board.Complete(), nullptr);
   EXPECT_EQ(board.Complete()->id, 0);
   EXPECT_THAT(board.Iterations(), ElementsAre(10, 20));
@@ -43,12 +43,12 @@ TEST(EvaluationBoard, MakesItemsAndCompletesInOrder) {
 TEST(EvaluationBoard, TellsRepetitionsMismatchesAndStrangers) {
   EvaluationBoard board;
   board.Add(Job(0, 10));
-  EXPECT_EQ(board.Accept(0, 0, "a", {}), Verdict::kFirst);
-  EXPECT_EQ(board.Accept(0, 0, "a", {}), Verdict::kRepeated);
-  EXPECT_EQ(board.Accept(0, 0, "b", {}), Verdict::kMismatch);
-  EXPECT_EQ(board.Accept(0, 2, "a", {}), Verdict::kUnknown);
-  EXPECT_EQ(board.Accept(0, -1, "a", {}), Verdict::kUnknown);
-  EXPECT_EQ(board.Accept(3, 0, "a", {}), Verdict::kUnknown);
+  EXPECT_EQ(board.Accept(0, 0, "a", {}, "actor"), Verdict::kFirst);
+  EXPECT_EQ(board.Accept(0, 0, "a", {}, "actor"), Verdict::kRepeated);
+  EXPECT_EQ(board.Accept(0, 0, "b", {}, "actor"), Verdict::kMismatch);
+  EXPECT_EQ(board.Accept(0, 2, "a", {}, "actor"), Verdict::kUnknown);
+  EXPECT_EQ(board.Accept(0, -1, "a", {}, "actor"), Verdict::kUnknown);
+  EXPECT_EQ(board.Accept(3, 0, "a", {}, "actor"), Verdict::kUnknown);
   EXPECT_TRUE(board.Has(0, 0));
   EXPECT_FALSE(board.Has(0, 1));
 }

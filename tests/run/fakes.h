@@ -32,7 +32,10 @@ class FakeLearner final : public LearnerPort {
   void Send(v1::LearnResponse response) override {
     if (response.has_welcome()) welcome = response.welcome();
     if (response.has_begin_update()) updates.push_back(response.begin_update());
-    if (response.has_retain()) retain = response.retain();
+    if (response.has_retain()) {
+      retain = response.retain();
+      ++retains;
+    }
     if (response.has_dismissal()) dismissed = true;
   }
   void Abort() override { aborted = true; }
@@ -40,6 +43,7 @@ class FakeLearner final : public LearnerPort {
   v1::LearnerWelcome welcome;
   std::vector<v1::BeginUpdate> updates;
   v1::Retain retain;
+  int retains = 0;  // not answered
   bool dismissed = false;
   bool aborted = false;
 };

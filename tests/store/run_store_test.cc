@@ -7,7 +7,7 @@
 #include "common/hash.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/store/temporary_folder.h"
+#include "tests/store/run_store_fixture.h"
 
 namespace shoal {
 namespace {
@@ -15,85 +15,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-const std::string kPolicy0(64, '0');
-
-std::string PolicyOf(int64_t version) { return Sha256Hex(std::to_string(version)); }
-absl::Time At(int64_t micros) { return absl::FromUnixMicros(1767225600000000 + micros); }
-
-v1::IterationPlan PlanOf(int64_t iteration) {
-  v1::IterationPlan plan;
-  plan.set_iteration(iteration);
-  plan.set_num_fish(15);
-  plan.set_policy_version(iteration - 1);
-  plan.set_density_penalty_coef(0.1 * static_cast<double>(iteration));
-  return plan;
-}
-
-ShardResult ShardOf(int64_t iteration, int32_t shard) {
-  v1::RolloutRecord record;
-  record.set_iteration(iteration);
-  record.set_shard(shard);
-  record.set_policy_sha256(PolicyOf(iteration - 1));
-  record.set_next_state("state " + std::to_string(iteration) + "/" + std::to_string(shard));
-  record.add_episodes()->set_length(17);
-  return {shard, record.SerializeAsString(), "actor-1"};
-}
-
-LeaseRow LeaseOf(uint64_t fencing, std::string outcome) {
-  return {fencing, "rollout", 1, 0, "actor-1", At(1), At(2), std::move(outcome)};
-}
-
-IterationCommit CommitOf(int64_t iteration) {
-  IterationCommit commit;
-  commit.iteration = iteration;
-  commit.policy_sha256 = PolicyOf(iteration);
-  commit.measurements = "{\"iteration\": " + std::to_string(iteration) + "}";
-  commit.planner_state = "planner " + std::to_string(iteration);
-  commit.shards = {ShardOf(iteration, 0), ShardOf(iteration, 1)};
-  commit.tail_used = {iteration, 2 * iteration};
-  commit.leases = {LeaseOf(static_cast<uint64_t>(iteration), "done")};
-  commit.committed_at = At(1000 * iteration);
-  return commit;
-}
-
-RunInfo InfoOf(const std::string& name) {
-  RunInfo info;
-  info.id = "id-1";
-  info.name = name;
-  info.options = "seed: 3\n";
-  info.build = "0.1.0";
-  info.created_at = At(0);
-  return info;
-}
-
-class RunStoreTest : public testing::Test {
- protected:
-  void SetUp() override {
-    auto store = RunStore::Create(path(), InfoOf("run"));
-    ASSERT_TRUE(store.ok()) << store.status();
-    store_.emplace(*std::move(store));
-  }
-  std::string path() const { return folder_.Path("run.db"); }
-  void Reopen() {
-    store_.reset();
-    auto store = RunStore::Open(path());
-    ASSERT_TRUE(store.ok()) << store.status();
-    store_.emplace(*std::move(store));
-  }
-  void Commit(int64_t iteration) {
-    ASSERT_TRUE(store_->SavePlan(PlanOf(iteration), "tail").ok());
-    const absl::Status status = store_->CommitIteration(CommitOf(iteration));
-    ASSERT_TRUE(status.ok()) << status;
-  }
-  int64_t Query(const std::string& sql) {
-    auto database = Database::Open(path(), Database::Mode::kReadOnly);
-    return *database->QueryInt(sql);
-  }
-
-  TemporaryFolder folder_;
-  std::optional<RunStore> store_;
-};
 
 TEST_F(RunStoreTest, KeepsTheRun) {
   ASSERT_TRUE(store_->SetStatus(RunState::kStopped, "by order").ok());
@@ -254,9 +175,13 @@ TEST_F(RunStoreTest, IterationsAreCommittedInOrderAndOnce) {
   EXPECT_EQ(store_->CommitIteration(CommitOf(3)).code(), absl::StatusCode::kFailedPrecondition);
 }
 
-TEST_F(RunStoreTest, DropsOldStatesAndKeepsRecords) {
-  for (int64_t i = 1; i <= 5; ++i) Commit(i);
-  EXPECT_TRUE(store_->LoadPlannerState(3).ok());
+TEST_F(RunStoreTest, DropsTheStatesThatItIsToldToAndKeepsRecords) {
+  for (int64_t i = 1; i <= 4; ++i) Commit(i);
+  ASSERT_TRUE(store_->SavePlan(PlanOf(5), "").ok());
+  IterationCommit commit = CommitOf(5);
+  commit.states_to_drop = {2};
+  ASSERT_TRUE(store_->CommitIteration(commit).ok());
+  EXPECT_TRUE(store_->LoadPlannerState(1).ok());
   EXPECT_THAT(*store_->LoadShardStates(3), ElementsAre("state 3/0", "state 3/1"));
   EXPECT_EQ(store_->LoadPlannerState(2).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(store_->LoadShardStates(2).status().code(), absl::StatusCode::kNotFound);
@@ -386,7 +311,7 @@ TEST_F(RunStoreTest, RefusesTablesOfAnotherVersion) {
   const auto store = RunStore::Open(path());
   EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(store.status().message(),
-              testing::AllOf(HasSubstr("version 99"), HasSubstr("reads version 1")));
+              testing::AllOf(HasSubstr("version 99"), HasSubstr("reads version 2")));
   EXPECT_FALSE(RunStore::OpenReadOnly(path()).ok());
 }
 
@@ -423,7 +348,8 @@ TEST_F(RunStoreTest, NoticesOptionsThatWereChanged) {
   ASSERT_TRUE(Database::Open(path(), Database::Mode::kWrite)
                   ->Execute("UPDATE run SET options = 'seed: 4'")
                   .ok());
-  EXPECT_EQ(RunStore::Open(path())->Info().status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(RunStore::Open(path()).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(RunStore::OpenReadOnly(path())->Info().status().code(), absl::StatusCode::kDataLoss);
 }
 
 }  // namespace

@@ -1,0 +1,34 @@
+// Everything of a run that must not depend on who computed it, when, or on what crashed meanwhile:
+// two runs of the same options, build and kind of learner CPU must have equal records.
+//
+// In it: plans, policies, measurements, planner states, shard records and states, tail pointers,
+// evaluations with scenes and gate events, the last and the best checkpoint, and the content of the
+// text files; not in it: the run's
+// name and id, times (IsTimeMeasurement and timestamps), leases, workers, logs, the order in which
+// evaluations ended beside training.
+//
+// Reads only; also while the run is on. Thread-safe.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace shoal {
+
+// What is compared, by name ("iteration 12, shard 3", "metrics.csv, line 5"), each as a short text:
+// the value itself or, where it is long, its XXH3-128.
+using RunRecord = std::map<std::string, std::string>;
+
+// NotFound: no run there. DataLoss: run.db is damaged (RunStore::CheckContent), or a text file holds
+// what cannot be read.
+absl::StatusOr<RunRecord> ReadRunRecord(const std::string& run_dir);
+
+// One line for each name in which they differ, at most `limit` and then one that counts the rest;
+// empty: they are equal.
+std::vector<std::string> Differences(const RunRecord& first, const RunRecord& second,
+                                     size_t limit = 20);
+
+}  // namespace shoal

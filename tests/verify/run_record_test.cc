@@ -1,0 +1,81 @@
+#include "coordinator/verify/run_record.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/run/run_loop_fixture.h"
+
+namespace shoal {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class RunRecordTest : public RunLoopTest {
+ protected:
+  // The whole run, with another clock each time.
+  RunRecord Whole(absl::Duration pause, const std::string& more = "") {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    Configure(more);
+    Open();
+    FakeLearner learner;
+    Arrive(learner, "one");
+    FakeWorker worker;
+    const WorkerId id = Arrive(worker);
+    for (int i = 1; i <= 4; ++i) {
+      now_ += pause;
+      Work(id, worker, "one");
+      Learn(learner);
+    }
+    Work(id, worker, "one");
+    Retain(learner);
+    EXPECT_TRUE(loop_->over());
+    loop_.reset();
+    auto record = ReadRunRecord(folder_);
+    EXPECT_TRUE(record.ok()) << record.status();
+    return record.value_or(RunRecord());
+  }
+};
+
+TEST_F(RunRecordTest, TimesDoNotCount) {
+  const RunRecord quick = Whole(absl::Milliseconds(3));
+  const RunRecord slow = Whole(absl::Seconds(7));
+  EXPECT_THAT(Differences(quick, slow), IsEmpty());
+  EXPECT_EQ(quick.count("plan 4"), 1u);
+  EXPECT_EQ(quick.count("iteration 4, shard 2"), 1u);
+  EXPECT_EQ(quick.count("evaluation 1, scene 1"), 1u);
+  EXPECT_EQ(quick.at("metrics.csv"), "5 lines");
+}
+
+TEST_F(RunRecordTest, NamesWhatDiffers) {
+  const RunRecord one = Whole(absl::Seconds(1));
+  const RunRecord other = Whole(absl::Seconds(1), "learning_rate: 0.002");
+  const auto differences = Differences(one, other);
+  EXPECT_THAT(differences, Contains(HasSubstr("plan 1: ")));
+  EXPECT_THAT(differences, Contains(HasSubstr("options: ")));
+  RunRecord shorter = one;
+  shorter.erase("policy 3");
+  EXPECT_THAT(Differences(one, shorter), testing::ElementsAre(HasSubstr("not there")));
+  EXPECT_THAT(Differences(shorter, one), testing::ElementsAre(HasSubstr("not there")));
+}
+
+TEST_F(RunRecordTest, ALimitCountsTheRest) {
+  const RunRecord one = Whole(absl::Seconds(1));
+  const auto differences = Differences(one, {}, 2);
+  ASSERT_THAT(differences, SizeIs(3));
+  EXPECT_THAT(differences[2], HasSubstr("more"));
+}
+
+TEST_F(RunRecordTest, DamagedTextIsSaid) {
+  Whole(absl::Seconds(1));
+  ASSERT_TRUE(WriteFileAtomically(folder_ + "/eval_multi_history.jsonl", "{\"iteration\": \n").ok());
+  const auto record = ReadRunRecord(folder_);
+  EXPECT_TRUE(absl::IsDataLoss(record.status()));
+  EXPECT_THAT(record.status().message(), HasSubstr("eval_multi_history.jsonl, line 1"));
+}
+
+}  // namespace
+}  // namespace shoal
