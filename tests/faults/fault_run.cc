@@ -33,14 +33,14 @@ absl::Status MakeRun(const std::string& run_dir, int policy_lag) {
                                absl::StrCat("{\"velocities\": [", velocities, "]}"));
   if (!status.ok()) return status;
   auto options = ParseOptions(
-      absl::StrCat("run_name: 'disturbed' seed: 11 curriculum: '9:30,12:30' num_envs: 12 "
+      absl::StrCat("run_name: 'disturbed' seed: 11 curriculum: '9:80,12:80' num_envs: 12 "
                    "envs_per_shard: 5 n_steps: 24 batch_size: 100 n_epochs: 2 "
                    "policy_hidden_sizes: '32,16' multi_eval_interval: 4 "
-                   "multi_eval_probe_episodes: 2 eval_multi_fish: 12 eval_multi_episodes: 3 "
+                   "multi_eval_probe_episodes: 8 eval_multi_fish: 30 eval_multi_episodes: 3 "
                    "eval_episodes: 1 best_checkpoint_eval_episodes: 2 episode_limit: 60 "
                    "best_checkpoint_max_step_one: -1 best_checkpoint_max_early_death: 1 "
                    "row_filter: 'quiet' row_filter_keep: 0.5 train_fish_per_env: 0 "
-                   "tail_seed_stage_spec: '20:tail/t.json' tail_inject: 'every_rollout' "
+                   "tail_seed_stage_spec: '60:tail/t.json' tail_inject: 'every_rollout' "
                    "tail_inject_fraction: 0.5 checkpoint_interval: 7 gate_delay: ",
                    policy_lag, " policy_lag: ", policy_lag),
       "the configuration of the fault tests");
@@ -137,11 +137,16 @@ class Disturber {
   // Starts a member again with a rule, and waits until the rule has fired or found nothing.
   absl::Status Arm(const Fault& fault, const std::string& member) {
     const std::string report = absl::StrCat(run_dir_, "/../fired-", options_.seed, "-", ++armed_);
-    absl::Status status = cluster_->Restart(
-        member, {{"LD_PRELOAD", options_.file_layer},
-                 {"SHOAL_FILE_FAULTS", fault.rule},
-                 {"SHOAL_FILE_FAULTS_REPORT", report},
-                 {"SHOAL_FILE_FAULTS_ROOT", std::filesystem::absolute(run_dir_).string()}});
+    Environment environment = {
+        {"LD_PRELOAD", options_.file_layer},
+        {"SHOAL_FILE_FAULTS", fault.rule},
+        {"SHOAL_FILE_FAULTS_REPORT", report},
+        {"SHOAL_FILE_FAULTS_ROOT", std::filesystem::absolute(run_dir_).string()}};
+#ifdef __SANITIZE_ADDRESS__
+    // The layer comes before its run-time library, and calls nothing of it.
+    environment.emplace_back("ASAN_OPTIONS", "verify_asan_link_order=0");
+#endif
+    absl::Status status = cluster_->Restart(member, environment);
     if (!status.ok()) return status;
     const auto fired = [&] { return std::filesystem::exists(report); };
     status = WatchUntil(kPatience, fired);

@@ -1,0 +1,472 @@
+#include "tests/faults/file_faults.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/faults/unsynced.h"
+
+namespace shoal::file_faults {
+namespace {
+
+enum class Action { kNone, kKill, kKillAfter, kTorn, kPower, kFail };
+
+struct Rule {
+  Action action = Action::kNone;
+  int error = 0;
+  std::string operation;
+  std::string where;
+  size_t least_bytes = 0;
+  int64_t first = 1, last = 1;
+  int64_t seen = 0;
+  bool reported = false;
+  std::string text;
+};
+
+struct Layer {
+  std::vector<Rule> rules;
+  std::string report;
+  std::string root;
+  Unsynced unsynced;
+  int64_t operations = 0;
+};
+
+// Everything below holds it; what the layer itself does is not looked at.
+pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+thread_local bool inside = false;
+
+[[noreturn]] void Die() {
+  syscall(SYS_kill, getpid(), SIGKILL);
+  while (true) pause();
+}
+
+[[noreturn]] void BadRule(const std::string& rule) {
+  fprintf(stderr, "file_faults: \"%s\" is no rule\n", rule.c_str());
+  abort();
+}
+
+std::vector<std::string> Split(const std::string& text, char separator) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == separator) {
+      parts.emplace_back();
+    } else {
+      parts.back().push_back(c);
+    }
+  }
+  return parts;
+}
+
+Rule ParseRule(const std::string& text) {
+  const std::vector<std::string> parts = Split(text, ':');
+  if (parts.size() != 4) BadRule(text);
+  Rule rule;
+  rule.text = text;
+  const std::string& action = parts[0];
+  if (action == "kill") rule.action = Action::kKill;
+  if (action == "kill_after") rule.action = Action::kKillAfter;
+  if (action == "torn") rule.action = Action::kTorn;
+  if (action == "power") rule.action = Action::kPower;
+  for (const auto& [name, error] : {std::pair<const char*, int>{"enospc", ENOSPC},
+                                    {"edquot", EDQUOT}, {"eio", EIO}, {"erofs", EROFS}}) {
+    if (action != name) continue;
+    rule.action = Action::kFail;
+    rule.error = error;
+  }
+  if (rule.action == Action::kNone) BadRule(text);
+  rule.operation = parts[1];
+  rule.where = parts[2];
+  rule.least_bytes = strtoull(parts[2].c_str(), nullptr, 10);
+  const std::vector<std::string> range = Split(parts[3], '-');
+  rule.first = rule.last = strtoll(range[0].c_str(), nullptr, 10);
+  if (!parts[3].empty() && parts[3].back() == '+') rule.last = INT64_MAX;
+  if (range.size() == 2) rule.last = strtoll(range[1].c_str(), nullptr, 10);
+  if (rule.first < 1) BadRule(text);
+  return rule;
+}
+
+void ParseRules(const std::string& text, std::vector<Rule>& rules) {
+  rules.clear();
+  for (const std::string& part : Split(text, ';')) {
+    if (!part.empty()) rules.push_back(ParseRule(part));
+  }
+}
+
+// Never destroyed: the program may write until its last moment.
+Layer& TheLayer() {
+  static Layer* const layer = [] {
+    auto* made = new Layer();
+    const auto variable = [](const char* name) {
+      const char* value = getenv(name);
+      return std::string(value == nullptr ? "" : value);
+    };
+    made->root = variable("SHOAL_FILE_FAULTS_ROOT");
+    made->report = variable("SHOAL_FILE_FAULTS_REPORT");
+    ParseRules(variable("SHOAL_FILE_FAULTS"), made->rules);
+    return made;
+  }();
+  return *layer;
+}
+
+// Holds the lock, and keeps the layer from looking at what it does itself.
+class Inside {
+ public:
+  Inside() {
+    pthread_mutex_lock(&mutex);
+    inside = true;
+  }
+  ~Inside() {
+    inside = false;
+    pthread_mutex_unlock(&mutex);
+  }
+};
+
+std::string PathOf(int fd) {
+  char link[64], path[4096];
+  snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+  const ssize_t size = readlink(link, path, sizeof(path));
+  return size > 0 && path[0] == '/' ? std::string(path, size) : std::string();
+}
+
+std::string Absolute(int folder, const char* path) {
+  if (path[0] == '/') return path;
+  std::string base;
+  if (folder == AT_FDCWD) {
+    char buffer[4096];
+    base = getcwd(buffer, sizeof(buffer)) != nullptr ? buffer : "";
+  } else {
+    base = PathOf(folder);
+  }
+  return base + "/" + path;
+}
+
+bool Watched(const Layer& layer, const std::string& path) {
+  if (layer.root.empty() || path.compare(0, layer.root.size(), layer.root) != 0) return false;
+  // Locks and shared memory hold nothing that is to last.
+  const auto ends = [&](const char* end) {
+    const size_t size = strlen(end);
+    return path.size() >= size && path.compare(path.size() - size, size, end) == 0;
+  };
+  return !ends("-shm") && !ends("/.lock");
+}
+
+void Report(Layer& layer, Rule& rule) {
+  if (rule.reported || layer.report.empty()) return;
+  rule.reported = true;
+  RawWrite(layer.report, rule.text + "\n");
+}
+
+// What is to happen to an operation: at most one rule acts on it.
+struct Verdict {
+  Action action = Action::kNone;
+  int error = 0;
+};
+
+Verdict Judge(Layer& layer, const char* operation, const std::string& path, size_t bytes,
+              bool message) {
+  Verdict verdict;
+  for (Rule& rule : layer.rules) {
+    if (rule.operation != operation && (message || rule.operation != "any")) continue;
+    if (message ? bytes < rule.least_bytes : path.find(rule.where) == std::string::npos) continue;
+    ++rule.seen;
+    if (rule.seen < rule.first || rule.seen > rule.last || verdict.action != Action::kNone) continue;
+    Report(layer, rule);
+    verdict = {rule.action, rule.error};
+  }
+  if (verdict.action == Action::kKill) Die();
+  if (verdict.action == Action::kPower) {
+    layer.unsynced.Undo();
+    Die();
+  }
+  return verdict;
+}
+
+// The C library's own function of a name.
+template <class Function>
+Function Real(const char* name) {
+  return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
+}
+
+// One operation on one path: the rules first, then what a loss of power would take back, then the
+// operation itself.
+template <class Note, class Call>
+auto Operate(const char* operation, const std::string& path, const Note& note, const Call& call)
+    -> decltype(call()) {
+  Layer& layer = TheLayer();
+  const Verdict verdict = Judge(layer, operation, path, 0, false);
+  if (verdict.action == Action::kFail) {
+    errno = verdict.error;
+    return -1;
+  }
+  if (verdict.action == Action::kTorn) Die();
+  if (Watched(layer, path)) {
+    ++layer.operations;
+    note(layer.unsynced);
+  }
+  const auto result = call();
+  if (verdict.action == Action::kKillAfter) Die();
+  return result;
+}
+
+template <class Call>
+ssize_t Write(int fd, size_t bytes, const Call& call) {
+  if (inside) return call(bytes);
+  const Inside guard;
+  const std::string path = PathOf(fd);
+  struct stat info;
+  if (path.empty() || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return call(bytes);
+  Layer& layer = TheLayer();
+  const Verdict verdict = Judge(layer, "write", path, 0, false);
+  if (verdict.action == Action::kFail) {
+    errno = verdict.error;
+    return -1;
+  }
+  if (Watched(layer, path)) {
+    ++layer.operations;
+    layer.unsynced.Changing(path);
+  }
+  if (verdict.action == Action::kTorn) {
+    call(bytes / 2);
+    Die();
+  }
+  const ssize_t result = call(bytes);
+  if (verdict.action == Action::kKillAfter) Die();
+  return result;
+}
+
+template <class Call>
+int Open(int folder, const char* name, int flags, const Call& call) {
+  if (inside || (flags & O_ACCMODE) == O_RDONLY) return call();
+  const Inside guard;
+  const std::string path = Absolute(folder, name);
+  struct stat info;
+  const bool exists = lstat(path.c_str(), &info) == 0;
+  Layer& layer = TheLayer();
+  const Verdict verdict = Judge(layer, "open", path, 0, false);
+  if (verdict.action == Action::kFail) {
+    errno = verdict.error;
+    return -1;
+  }
+  if (verdict.action == Action::kTorn) Die();
+  const bool watched = Watched(layer, path);
+  if (watched && exists && (flags & O_TRUNC) != 0) layer.unsynced.Changing(path);
+  const int fd = call();
+  if (watched && (flags & (O_CREAT | O_TRUNC)) != 0) ++layer.operations;
+  if (watched && fd >= 0 && !exists && (flags & O_CREAT) != 0) layer.unsynced.Created(path);
+  if (verdict.action == Action::kKillAfter) Die();
+  return fd;
+}
+
+template <class Call>
+int Sync(int fd, const Call& call) {
+  if (inside) return call();
+  const Inside guard;
+  const std::string path = PathOf(fd);
+  return Operate("sync", path, [&](Unsynced& unsynced) { unsynced.Synced(path); }, call);
+}
+
+template <class Call>
+int Truncate(int fd, const Call& call) {
+  if (inside) return call();
+  const Inside guard;
+  const std::string path = PathOf(fd);
+  return Operate("truncate", path, [&](Unsynced& unsynced) { unsynced.Changing(path); }, call);
+}
+
+template <class Call>
+int Unlink(int folder, const char* name, bool is_folder, const Call& call) {
+  if (inside) return call();
+  const Inside guard;
+  const std::string path = Absolute(folder, name);
+  struct stat info;
+  if (lstat(path.c_str(), &info) != 0) return call();
+  const auto note = [&](Unsynced& unsynced) {
+    if (S_ISREG(info.st_mode)) unsynced.Removing(path);
+    if (is_folder) unsynced.RemovingFolder(path);
+  };
+  return Operate("unlink", path, note, call);
+}
+
+template <class Call>
+int MakeFolder(int folder, const char* name, const Call& call) {
+  if (inside) return call();
+  const Inside guard;
+  const std::string path = Absolute(folder, name);
+  struct stat info;
+  if (lstat(path.c_str(), &info) == 0) return call();
+  return Operate("mkdir", path, [&](Unsynced& unsynced) { unsynced.MadeFolder(path); }, call);
+}
+
+template <class Call>
+int Rename(int from_folder, const char* from_name, int to_folder, const char* to_name,
+           unsigned flags, const Call& call) {
+  if (inside) return call();
+  const Inside guard;
+  const std::string from = Absolute(from_folder, from_name), to = Absolute(to_folder, to_name);
+  struct stat info;
+  if (lstat(from.c_str(), &info) != 0) return call();
+  const auto note = [&](Unsynced& unsynced) {
+    if ((flags & RENAME_EXCHANGE) != 0) {
+      unsynced.Exchanged(from, to);
+    } else {
+      unsynced.Renaming(from, to);
+    }
+  };
+  return Operate("rename", to, note, call);
+}
+
+void Message(const char* operation, size_t bytes) {
+  if (inside) return;
+  const Inside guard;
+  Judge(TheLayer(), operation, "", bytes, true);
+}
+
+size_t SizeOf(const msghdr* message) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < message->msg_iovlen; ++i) bytes += message->msg_iov[i].iov_len;
+  return bytes;
+}
+
+}  // namespace
+
+void SetRules(const std::string& rules) {
+  const Inside guard;
+  ParseRules(rules, TheLayer().rules);
+}
+
+void Watch(const std::string& root) {
+  const Inside guard;
+  Layer& layer = TheLayer();
+  layer.root = root;
+  layer.operations = 0;
+  layer.unsynced = Unsynced();
+}
+
+int64_t Operations() {
+  const Inside guard;
+  return TheLayer().operations;
+}
+
+void LosePower() {
+  const Inside guard;
+  TheLayer().unsynced.Undo();
+}
+
+}  // namespace shoal::file_faults
+
+// --- What programs call instead of the C library ---------------------------------------------------
+
+namespace faults = shoal::file_faults;
+
+#define SHOAL_REAL(name) static const auto real = faults::Real<decltype(&::name)>(#name)
+
+extern "C" {
+
+#define SHOAL_OPEN(name)                                              \
+  int name(const char* path, int flags, ...) {                        \
+    va_list arguments;                                                \
+    va_start(arguments, flags);                                       \
+    const mode_t mode = va_arg(arguments, mode_t);                    \
+    va_end(arguments);                                                \
+    SHOAL_REAL(name);                                                 \
+    return faults::Open(AT_FDCWD, path, flags, [&] { return real(path, flags, mode); }); \
+  }
+SHOAL_OPEN(open)
+SHOAL_OPEN(open64)
+
+#define SHOAL_OPENAT(name)                                            \
+  int name(int folder, const char* path, int flags, ...) {            \
+    va_list arguments;                                                \
+    va_start(arguments, flags);                                       \
+    const mode_t mode = va_arg(arguments, mode_t);                    \
+    va_end(arguments);                                                \
+    SHOAL_REAL(name);                                                 \
+    return faults::Open(folder, path, flags, [&] { return real(folder, path, flags, mode); }); \
+  }
+SHOAL_OPENAT(openat)
+SHOAL_OPENAT(openat64)
+
+ssize_t write(int fd, const void* data, size_t size) {
+  SHOAL_REAL(write);
+  return faults::Write(fd, size, [&](size_t bytes) { return real(fd, data, bytes); });
+}
+ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
+  SHOAL_REAL(pwrite);
+  return faults::Write(fd, size, [&](size_t bytes) { return real(fd, data, bytes, offset); });
+}
+ssize_t pwrite64(int fd, const void* data, size_t size, off64_t offset) {
+  SHOAL_REAL(pwrite64);
+  return faults::Write(fd, size, [&](size_t bytes) { return real(fd, data, bytes, offset); });
+}
+int fsync(int fd) {
+  SHOAL_REAL(fsync);
+  return faults::Sync(fd, [&] { return real(fd); });
+}
+int fdatasync(int fd) {
+  SHOAL_REAL(fdatasync);
+  return faults::Sync(fd, [&] { return real(fd); });
+}
+int ftruncate(int fd, off_t size) noexcept {
+  SHOAL_REAL(ftruncate);
+  return faults::Truncate(fd, [&] { return real(fd, size); });
+}
+int ftruncate64(int fd, off64_t size) noexcept {
+  SHOAL_REAL(ftruncate64);
+  return faults::Truncate(fd, [&] { return real(fd, size); });
+}
+int unlink(const char* path) noexcept {
+  SHOAL_REAL(unlink);
+  return faults::Unlink(AT_FDCWD, path, false, [&] { return real(path); });
+}
+int rmdir(const char* path) noexcept {
+  SHOAL_REAL(rmdir);
+  return faults::Unlink(AT_FDCWD, path, true, [&] { return real(path); });
+}
+int unlinkat(int folder, const char* path, int flags) noexcept {
+  SHOAL_REAL(unlinkat);
+  return faults::Unlink(folder, path, (flags & AT_REMOVEDIR) != 0,
+                        [&] { return real(folder, path, flags); });
+}
+int mkdir(const char* path, mode_t mode) noexcept {
+  SHOAL_REAL(mkdir);
+  return faults::MakeFolder(AT_FDCWD, path, [&] { return real(path, mode); });
+}
+int rename(const char* from, const char* to) noexcept {
+  SHOAL_REAL(rename);
+  return faults::Rename(AT_FDCWD, from, AT_FDCWD, to, 0, [&] { return real(from, to); });
+}
+int renameat2(int from_folder, const char* from, int to_folder, const char* to,
+              unsigned flags) noexcept {
+  SHOAL_REAL(renameat2);
+  return faults::Rename(from_folder, from, to_folder, to, flags,
+                        [&] { return real(from_folder, from, to_folder, to, flags); });
+}
+ssize_t sendmsg(int fd, const msghdr* message, int flags) {
+  SHOAL_REAL(sendmsg);
+  faults::Message("send", faults::SizeOf(message));
+  return real(fd, message, flags);
+}
+ssize_t recvmsg(int fd, msghdr* message, int flags) {
+  SHOAL_REAL(recvmsg);
+  const ssize_t bytes = real(fd, message, flags);
+  const int error = errno;
+  if (bytes > 0) faults::Message("receive", static_cast<size_t>(bytes));
+  errno = error;
+  return bytes;
+}
+
+}  // extern "C"

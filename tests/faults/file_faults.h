@@ -1,0 +1,45 @@
+// A file layer that fails on purpose: it stands between a program and the C library, so that SQLite
+// and all of our own code are under test as they are.
+//
+// Two forms of the same code. libfile_faults.so, loaded by LD_PRELOAD into a real program, is told by
+// the environment:
+//   SHOAL_FILE_FAULTS         rules, separated by ';'
+//   SHOAL_FILE_FAULTS_ROOT    folder whose files `power` takes back (default: none)
+//   SHOAL_FILE_FAULTS_REPORT  file that gets a line when a rule first fires
+// Linked into a test program, it is told by the functions below.
+//
+// A rule is ACTION:OPERATION:WHERE:WHICH.
+//   ACTION     kill        SIGKILL to itself instead of the operation
+//              kill_after  ... after it
+//              torn        ... after half of the bytes of a write
+//              power       ... after everything that was not synced is gone, as at a loss of power
+//              enospc, edquot, eio, erofs   the operation fails so
+//   OPERATION  open, write, sync, rename, unlink, truncate, mkdir, send, receive; any: all but send
+//              and receive. open counts only where it could write.
+//   WHERE      part of the path; of send and receive the least number of bytes of a message
+//   WHICH      "3": the third operation that matches; "3+": from the third on; "3-5"
+//
+// What a loss of power leaves: of a file, its content at its last sync; of a folder, the names at its
+// last sync. Memory-mapped writes are not seen (SQLite's -shm, which it makes anew).
+// Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace shoal::file_faults {
+
+// Replaces the rules and forgets what was counted. Ends the program where a rule cannot be read.
+void SetRules(const std::string& rules);
+
+// From now on this folder is what a loss of power takes back; what is in it is taken as synced.
+void Watch(const std::string& root);
+
+// Operations that could change something under the root since Watch.
+int64_t Operations();
+
+// Takes everything under the root back that was not synced. No file in it may be open for writing
+// afterwards, but by processes that have ended.
+void LosePower();
+
+}  // namespace shoal::file_faults
