@@ -1,5 +1,6 @@
 #include "coordinator/verify/run_record.h"
 
+#include <map>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -66,7 +67,7 @@ class Reader {
  private:
   absl::Status Iteration(int64_t iteration);
   absl::Status File(const std::string& name);
-  void Add(const std::string& name, const std::string& value) { record_[name] = Short(value); }
+  void Add(const std::string& name, const std::string& value) { record_.emplace_back(name, Short(value)); }
 
   const RunStore& store_;
   const std::string run_dir_;
@@ -103,12 +104,6 @@ absl::Status Reader::Iteration(int64_t i) {
   auto plan = store_.LoadPlan(i);
   if (!plan.ok()) return plan.status();
   Add(absl::StrCat("plan ", i), absl::StrCat(plan->plan.ShortDebugString(), " tail ", plan->tail_hash));
-  auto committed = store_.LoadIteration(i);
-  if (!committed.ok()) return committed.status();
-  Add(absl::StrCat("policy ", i), committed->policy_sha256);
-  auto measured = JsonText(committed->measurements, absl::StrCat("the measurements of iteration ", i));
-  if (!measured.ok()) return measured.status();
-  Add(absl::StrCat("measurements ", i), *measured);
   auto records = store_.LoadShardRecords(i);
   if (!records.ok()) return records.status();
   for (size_t shard = 0; shard < records->size(); ++shard) {
@@ -117,6 +112,12 @@ absl::Status Reader::Iteration(int64_t i) {
     if (!checksum.ok()) return checksum.status();
     Add(absl::StrCat("iteration ", i, ", shard ", shard), *checksum);
   }
+  auto committed = store_.LoadIteration(i);
+  if (!committed.ok()) return committed.status();
+  auto measured = JsonText(committed->measurements, absl::StrCat("the measurements of iteration ", i));
+  if (!measured.ok()) return measured.status();
+  Add(absl::StrCat("measurements ", i), *measured);
+  Add(absl::StrCat("policy ", i), committed->policy_sha256);
   auto planner = store_.LoadPlannerState(i);
   if (planner.ok()) Add(absl::StrCat("planner state ", i), Xxh3_128Hex(*planner));
   return absl::IsNotFound(planner.status()) ? absl::OkStatus() : planner.status();
@@ -143,7 +144,7 @@ absl::Status Reader::Evaluations() {
 std::string CsvWithoutTimes(const std::string& text) {
   std::vector<bool> keep;
   std::string result;
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     const std::vector<std::string> cells = absl::StrSplit(line, ',');
     if (keep.empty()) {
       for (const std::string& cell : cells) keep.push_back(!IsTime(cell));
@@ -226,16 +227,18 @@ std::vector<std::string> Differences(const RunRecord& first, const RunRecord& se
   const auto note = [&](const std::string& name, const std::string& a, const std::string& b) {
     if (++count <= limit) differences.push_back(absl::StrCat(name, ": ", a, " | ", b));
   };
+  std::map<std::string, std::string> others(second.begin(), second.end());
   for (const auto& [name, value] : first) {
-    const auto other = second.find(name);
-    if (other == second.end()) {
+    const auto other = others.find(name);
+    if (other == others.end()) {
       note(name, value, "not there");
-    } else if (other->second != value) {
-      note(name, value, other->second);
+      continue;
     }
+    if (other->second != value) note(name, value, other->second);
+    others.erase(other);
   }
   for (const auto& [name, value] : second) {
-    if (first.find(name) == first.end()) note(name, "not there", value);
+    if (others.count(name) > 0) note(name, "not there", value);
   }
   if (count > limit) differences.push_back(absl::StrCat("and ", count - limit, " more"));
   return differences;

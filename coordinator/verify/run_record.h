@@ -10,24 +10,25 @@
 // Reads only; also while the run is on. Thread-safe.
 #pragma once
 
-#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 
 namespace shoal {
 
-// What is compared, by name ("iteration 12, shard 3", "metrics.csv, line 5"), each as a short text:
-// the value itself or, where it is long, its XXH3-128.
-using RunRecord = std::map<std::string, std::string>;
+// What is compared: names ("iteration 12, shard 3", "metrics.csv, line 5") and values, each value as
+// it is or, where it is long, by its XXH3-128. What a thing follows from stands before it, so that the
+// first difference between two runs is where they parted.
+using RunRecord = std::vector<std::pair<std::string, std::string>>;
 
 // NotFound: no run there. DataLoss: run.db is damaged (RunStore::CheckContent), or a text file holds
 // what cannot be read.
 absl::StatusOr<RunRecord> ReadRunRecord(const std::string& run_dir);
 
-// One line for each name in which they differ, at most `limit` and then one that counts the rest;
-// empty: they are equal.
+// One line for each name in which they differ, in order, at most `limit` and then one that counts the
+// rest; empty: they are equal.
 std::vector<std::string> Differences(const RunRecord& first, const RunRecord& second,
                                      size_t limit = 20);
 

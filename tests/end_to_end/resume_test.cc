@@ -139,7 +139,7 @@ TEST_F(Verify, NoticesAPolicyThatIsNotTheOneThatActed) {
   EXPECT_EQ(Run({"run", "--same_as", "run"}).code, 0);
   const Finished differ = Run({"run", "--same_as", "other"});
   EXPECT_EQ(differ.code, 1);
-  EXPECT_THAT(differ.out, HasSubstr("policy 1: "));
+  EXPECT_THAT(differ.out, HasSubstr("plan 1: ")) << "where they parted";
   // A checkpoint of another run in its place is damage, not a result.
   std::filesystem::remove_all(place_.Path("runs/run/checkpoints/iter_4"));
   std::filesystem::copy(place_.Path("runs/other/checkpoints/iter_4"),

@@ -75,7 +75,7 @@ TEST_F(RunStoreDamageTest, EveryValueThatARunIsResumedFromIsChecked) {
   const std::string whole = folder_.Read("run.db");
   ASSERT_TRUE(RunStore::Open(path()).ok());
   for (const char* change :
-       {"UPDATE run SET next_fencing = 1", "UPDATE run SET kernel_id = 'other'",
+       {"UPDATE run SET next_fencing = 77", "UPDATE run SET kernel_id = 'other'",
         "UPDATE run SET initial_policy_sha256 = ''", "UPDATE run SET next_sequence = 2",
         "UPDATE plans SET plan = x'0801' WHERE iteration = 3",
         "UPDATE plans SET tail_hash = 'x' WHERE iteration = 4",
