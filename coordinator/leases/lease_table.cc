@@ -44,6 +44,12 @@ void LeaseTable::Remove(const ItemKey& item) {
   for (uint64_t fencing : found->second.leases) {
     auto lease = leases_.find(fencing);
     if (lease == leases_.end()) continue;
+    // Its result may still come, also where the lease had expired.
+    if (lease->second.outcome != LeaseOutcome::kDone &&
+        lease->second.outcome != LeaseOutcome::kDuplicate) {
+      retired_[fencing] = item;
+      if (retired_.size() > kRetired) retired_.erase(retired_.begin());
+    }
     End(lease->second, LeaseOutcome::kCancelled, lease->second.offered_at);
     leases_.erase(lease);
   }
@@ -110,6 +116,12 @@ std::optional<ItemKey> LeaseTable::Find(uint64_t fencing) const {
   auto found = leases_.find(fencing);
   if (found == leases_.end()) return std::nullopt;
   return found->second.item;
+}
+
+std::optional<ItemKey> LeaseTable::FindRetired(uint64_t fencing) const {
+  auto found = retired_.find(fencing);
+  if (found == retired_.end()) return std::nullopt;
+  return found->second;
 }
 
 std::vector<WorkerId> LeaseTable::Holders(const ItemKey& key) const {

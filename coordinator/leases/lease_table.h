@@ -92,6 +92,11 @@ class LeaseTable {
   // The item a fencing number stands for, while the table remembers it (until its item is removed).
   std::optional<ItemKey> Find(uint64_t fencing) const;
 
+  // The item that a lease was of which was cut short by the item's removal: its result may still
+  // come. Only the latest kRetired are remembered.
+  static constexpr size_t kRetired = 4096;
+  std::optional<ItemKey> FindRetired(uint64_t fencing) const;
+
   // Who holds an active lease of the item, in order of offers.
   std::vector<WorkerId> Holders(const ItemKey& item) const;
 
@@ -140,6 +145,7 @@ class LeaseTable {
   std::set<ItemKey> available_;
   std::map<uint64_t, LeaseRecord> leases_;
   std::vector<LeaseRecord> ended_;
+  std::map<uint64_t, ItemKey> retired_;
   // Durations of the latest finished leases by kind, for backup tasks.
   std::vector<absl::Duration> durations_[2];
   size_t next_duration_[2] = {0, 0};

@@ -106,6 +106,7 @@ class RunLoop {
   absl::Status OnCheckpointDamaged(const v1::CheckpointDamaged& damaged, absl::Time now);
   // A result of an item that no lease stands for any more.
   absl::Status OnLateResult(const Worker& worker, const v1::WorkResult& result);
+  absl::Status OnLateScene(const Worker& worker, const v1::WorkResult& result);
 
   // A status that is not OK ends the run as failed.
   void Check(const absl::Status& status);

@@ -266,7 +266,8 @@ absl::Status RunLoop::OnResult(Worker& worker, const v1::WorkResult& result, abs
 
 absl::Status RunLoop::OnLateResult(const Worker& worker, const v1::WorkResult& result) {
   // Of an iteration or evaluation that is over, or of a lease before the coordinator's restart. The
-  // record of a rollout says what it is of.
+  // record of a rollout says what it is of, that of a scene does not.
+  if (result.has_evaluation()) return OnLateScene(worker, result);
   v1::RolloutRecord record;
   if (!result.has_rollout() || !record.ParseFromString(result.rollout())) return absl::OkStatus();
   auto committed = run_.store->ShardChecksum(record.iteration(), record.shard());
@@ -276,6 +277,19 @@ absl::Status RunLoop::OnLateResult(const Worker& worker, const v1::WorkResult& r
   auto first = run_.store->ShardWorker(record.iteration(), record.shard());
   if (!first.ok()) return first.status();
   return Mismatch(ItemKey{ItemKind::kRollout, record.iteration(), record.shard()}, *first, worker);
+}
+
+absl::Status RunLoop::OnLateScene(const Worker& worker, const v1::WorkResult& result) {
+  const auto item = leases_->FindRetired(result.fencing());
+  if (!item) return absl::OkStatus();
+  auto scenes = run_.store->LoadEvaluationScenes(item->group);
+  if (!scenes.ok()) return scenes.status();
+  for (const EvaluationScene& scene : *scenes) {
+    if (scene.scene == item->index && scene.record != result.evaluation()) {
+      return Mismatch(*item, "an actor whose result was judged", worker);
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RunLoop::OnRollout(const ItemKey& item, Worker& worker, const v1::WorkResult& result,

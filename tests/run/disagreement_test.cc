@@ -53,6 +53,7 @@ class DisagreementTest : public RunLoopTest {
     return a.rollout().SerializeAsString() == b.rollout().SerializeAsString() &&
            a.evaluation().SerializeAsString() == b.evaluation().SerializeAsString();
   }
+  void TwoScenes(bool late);
   void ExpectBothNamed(const std::string& text) {
     EXPECT_THAT(text, AllOf(HasSubstr("slow (build of slow, cpu of slow)"),
                             HasSubstr("quick (build of quick, cpu of quick)"),
@@ -89,7 +90,8 @@ TEST_F(DisagreementTest, SoDoRowsOfARecordThatIsStillOnItsWay) {
   ExpectBothNamed(loop_->Status(now_).message());
 }
 
-TEST_F(DisagreementTest, SoDoTwoScenes) {
+// `late`: the second result comes after the evaluation was judged.
+void DisagreementTest::TwoScenes(bool late) {
   Open();
   FakeLearner learner;
   Arrive(learner, "one");
@@ -106,16 +108,24 @@ TEST_F(DisagreementTest, SoDoTwoScenes) {
   ASSERT_EQ(worker.leases.size(), 1u);
   ASSERT_TRUE(worker.leases[0].has_evaluation());
   loop_->WorkerGone(id, now_);
-  TwoLeasesOfOneItem();
+  slow_id_ = ArriveAs(slow_, "slow");
+  FakeWorker third;
+  const WorkerId third_id = ArriveAs(third, "third");
+  now_ += absl::Seconds(5);
+  quick_id_ = ArriveAs(quick_, "quick");  // a backup task for the oldest lease
+  ASSERT_TRUE(Equal(quick_.leases.at(0), slow_.leases.at(0)));
   loop_->OnWorkerMessage(quick_id_, Answer(quick_.leases[0], "one"), now_);
-  // The evaluation is complete but for nothing, so it is judged, and the slow one comes too late
-  // for it: only while the evaluation is played are its results compared.
-  if (loop_->Status(now_).evaluations_done() == 0) {
-    loop_->OnWorkerMessage(slow_id_, Differing(slow_.leases[0], "one"), now_);
-    EXPECT_TRUE(loop_->failed());
-    ExpectBothNamed(loop_->Status(now_).message());
-  }
+  if (late) loop_->OnWorkerMessage(third_id, Answer(third.leases.at(0), "one"), now_);
+  ASSERT_EQ(loop_->Status(now_).evaluations_done(), late ? 1 : 0);
+  loop_->OnWorkerMessage(slow_id_, Differing(slow_.leases[0], "one"), now_);
+  EXPECT_TRUE(loop_->failed());
+  EXPECT_THAT(loop_->Status(now_).message(),
+              AllOf(HasSubstr("evaluation 0, scene 0"), HasSubstr("slow (build of slow")));
+  if (!late) ExpectBothNamed(loop_->Status(now_).message());
 }
+
+TEST_F(DisagreementTest, SoDoTwoScenes) { TwoScenes(/*late=*/false); }
+TEST_F(DisagreementTest, SoDoTwoScenesAfterTheEvaluationIsJudged) { TwoScenes(/*late=*/true); }
 
 TEST_F(DisagreementTest, ALateResultIsComparedWithWhatIsCommitted) {
   Open();
