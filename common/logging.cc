@@ -1,19 +1,23 @@
 #include "common/logging.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
+#include <map>
 #include <memory>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "common/files.h"
+#include "common/printable.h"
+#include "common/token_bucket.h"
 
 namespace shoal {
 namespace {
@@ -35,23 +39,59 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
   return kLevels[static_cast<size_t>(level)].spdlog_level;
 }
 
+// Longer values are cut: a line is for people.
+constexpr size_t kLongestValue = 4096;
+
 // As a word of the log: quoted where it would not be one word otherwise.
 std::string Word(std::string_view text) {
-  const bool plain = !text.empty() && std::none_of(text.begin(), text.end(), [](unsigned char c) {
-    return c <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7f;
-  });
+  const bool plain = !text.empty() && text.size() <= kLongestValue &&
+                     text.find_first_of(" \"=\\") == text.npos && IsPrintable(text);
   if (plain) return std::string(text);
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(absl::string_view(text.data(), text.size())),
-                      "\"");
+  const std::string quoted = absl::StrReplaceAll(absl::string_view(text.data(), text.size()),
+                                                 {{"\\", "\\\\"}, {"\"", "\\\""}});
+  return absl::StrCat("\"", Printable(quoted, kLongestValue), "\"");
 }
 
 // The message is for people and stays as it is, except for what would break the line.
-std::string Message(std::string_view text) {
-  const bool plain =
-      std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; });
-  if (plain) return std::string(text);
-  return absl::Utf8SafeCEscape(absl::string_view(text.data(), text.size()));
-}
+std::string Message(std::string_view text) { return Printable(text, kLongestValue); }
+
+// How often one and the same message is written, so that peers which make a program repeat itself
+// do not fill the disk. Thread safe.
+class LineRate {
+ public:
+  LineRate(double burst, double per_second) : burst_(burst), per_second_(per_second) {}
+
+  // Negative: do not write it. Else the number that were not written since the last that was.
+  int64_t Admit(std::string_view message) {
+    const absl::Time now = absl::Now();
+    absl::MutexLock lock(&mutex_);
+    auto found = lines_.find(message);
+    if (found == lines_.end()) {
+      // Messages are the program's own, so they are few; those with something put in share one rate.
+      const bool room = lines_.size() < kMostMessages;
+      found = lines_.try_emplace(room ? std::string(message) : "", burst_, per_second_).first;
+    }
+    Line& line = found->second;
+    if (!line.bucket.Take(now)) {
+      ++line.unwritten;
+      return -1;
+    }
+    return std::exchange(line.unwritten, 0);
+  }
+
+ private:
+  static constexpr size_t kMostMessages = 256;
+  struct Line {
+    Line(double burst, double per_second) : bucket(burst, per_second) {}
+    TokenBucket bucket;
+    int64_t unwritten = 0;
+  };
+
+  const double burst_;
+  const double per_second_;
+  absl::Mutex mutex_;
+  std::map<std::string, Line, std::less<>> lines_ ABSL_GUARDED_BY(mutex_);
+};
 
 std::shared_ptr<spdlog::logger> MakeLogger(const LogOptions& options, spdlog::sink_ptr sink) {
   auto logger = std::make_shared<spdlog::logger>("shoal", std::move(sink));
@@ -64,12 +104,6 @@ std::shared_ptr<spdlog::logger> MakeLogger(const LogOptions& options, spdlog::si
   logger->set_level(ToSpdlog(options.level));
   logger->flush_on(spdlog::level::trace);
   return logger;
-}
-
-void LogFromGrpc(gpr_log_func_args* args) {
-  const LogLevel level =
-      args->severity == GPR_LOG_SEVERITY_ERROR ? LogLevel::kWarning : LogLevel::kDebug;
-  Log(level, "grpc", {{"says", args->message}, {"file", args->file}, {"line", args->line}});
 }
 
 class Logger {
@@ -90,11 +124,46 @@ class Logger {
     return logger_;
   }
 
+  // A thousand actors may arrive at once, and a small run commits often.
+  LineRate own{1000, 20};
+  // What strangers make gRPC and protobuf say.
+  LineRate libraries{20, 1};
+
  private:
   absl::Mutex mutex_;
   std::shared_ptr<spdlog::logger> logger_ ABSL_GUARDED_BY(mutex_) =
       MakeLogger({}, std::make_shared<spdlog::sinks::stderr_sink_mt>());
 };
+
+void Write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields,
+           LineRate& rate) {
+  const std::shared_ptr<spdlog::logger> logger = Logger::Get().Current();
+  const spdlog::level::level_enum spdlog_level = ToSpdlog(level);
+  if (!logger->should_log(spdlog_level)) return;
+  // Whoever asks for everything gets it.
+  const int64_t unwritten = level == LogLevel::kDebug ? 0 : rate.Admit(message);
+  if (unwritten < 0) return;
+  std::string line = Message(message);
+  for (const LogField& field : fields) {
+    absl::StrAppend(&line, " ", field.key, "=", Word(field.value));
+  }
+  if (unwritten > 0) absl::StrAppend(&line, " unwritten=", unwritten);
+  logger->log(spdlog_level, spdlog::string_view_t(line.data(), line.size()));
+}
+
+void LogFromGrpc(gpr_log_func_args* args) {
+  const LogLevel level =
+      args->severity == GPR_LOG_SEVERITY_ERROR ? LogLevel::kWarning : LogLevel::kDebug;
+  Write(level, "grpc", {{"says", args->message}, {"file", args->file}, {"line", args->line}},
+        Logger::Get().libraries);
+}
+
+// It says there why a message cannot be parsed, where the sender is a stranger.
+void LogFromProtobuf(google::protobuf::LogLevel level, const char* file, int line,
+                     const std::string& says) {
+  Write(level >= google::protobuf::LOGLEVEL_WARNING ? LogLevel::kWarning : LogLevel::kDebug,
+        "protobuf", {{"says", says}, {"file", file}, {"line", line}}, Logger::Get().libraries);
+}
 
 }  // namespace
 
@@ -121,18 +190,12 @@ absl::Status SetUpLogging(const LogOptions& options) {
   }
   Logger::Get().Set(MakeLogger(options, std::move(sink)));
   gpr_set_log_function(LogFromGrpc);
+  google::protobuf::SetLogHandler(LogFromProtobuf);
   return absl::OkStatus();
 }
 
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
-  const std::shared_ptr<spdlog::logger> logger = Logger::Get().Current();
-  const spdlog::level::level_enum spdlog_level = ToSpdlog(level);
-  if (!logger->should_log(spdlog_level)) return;
-  std::string line = Message(message);
-  for (const LogField& field : fields) {
-    absl::StrAppend(&line, " ", field.key, "=", Word(field.value));
-  }
-  logger->log(spdlog_level, spdlog::string_view_t(line.data(), line.size()));
+  Write(level, message, fields, Logger::Get().own);
 }
 
 }  // namespace shoal

@@ -11,8 +11,15 @@
 //
 //   Log(LogLevel::kInfo, "iteration committed", {{"iteration", 3}, {"policy", sha256}});
 //
+// A value of more than 4096 bytes is cut. What cannot be seen or would change how the line is shown
+// is escaped (printable.h), so values may come from anybody.
+//
+// One message is written at most 1000 times at once and 20 times a second in the long run, however
+// its values differ; the line after that says unwritten=K. Level debug has no such limit.
+//
 // gRPC's own messages are events too: its errors at level warning, as they repeat what statuses say
-// or explain them, and the rest at level debug.
+// or explain them, and the rest at level debug. So are protobuf's. At most 20 of each are written at
+// once and one a second in the long run.
 //
 // All functions are thread-safe. Before SetUpLogging events go to the standard error, from level
 // info on.

@@ -62,8 +62,18 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:0";
   bool allow_insecure = false;
   Keepalive keepalive{};
-  // Calls beyond so many at a time are refused with kResourceExhausted; each holds a thread.
+  // Calls of synchronous services beyond so many at a time are refused with kResourceExhausted; each
+  // holds a thread.
   int max_threads = 512;
+  // Of one message from a client; a larger one ends its call with kResourceExhausted before it is
+  // read.
+  int max_receive_bytes = kMaxMessageBytes;
+  // From a connection to the end of its handshake; then it is closed.
+  absl::Duration handshake_limit = absl::Seconds(10);
+  // A connection without calls is closed after so long. Channels connect again by themselves.
+  absl::Duration idle_connection_limit = absl::Minutes(5);
+  // Calls at a time over one connection; further ones wait in the client.
+  int max_calls_per_connection = 1024;
 };
 
 // A running server. The services given to StartServer are not owned and must outlive it.
@@ -95,7 +105,10 @@ class RpcServer {
   const std::string address_;
 };
 
-// Starts to serve. Besides ParseListenAddress' errors:
+// Starts to serve. Every connection takes a file descriptor, and this version of gRPC stops to accept
+// for good when there is none, so the program's soft limit of them is raised to the hard one.
+//
+// Besides ParseListenAddress' errors:
 // - kAlreadyExists: somebody listens there ("127.0.0.1:50051 is in use; give --listen another
 // port").
 //   The socket file that a killed server left is no such case; it is removed.

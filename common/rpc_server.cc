@@ -4,17 +4,22 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/support/server_interceptor.h>
 #include <netdb.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "absl/base/call_once.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/logging.h"
 #include "common/rpc.h"
 
 namespace shoal {
@@ -117,6 +122,48 @@ absl::Status ProbePort(const ListenAddress& address) {
   return errno == EADDRINUSE ? InUse(address.ToString(), "port") : CannotListen(errno, address);
 }
 
+// Reflection is gRPC's own synchronous service: each of its streams holds a thread for as long as the
+// client likes. Few at a time, and the others are cancelled, so that it cannot take all threads.
+class ReflectionLimit final : public grpc::experimental::ServerInterceptorFactoryInterface {
+ public:
+  grpc::experimental::Interceptor* CreateServerInterceptor(
+      grpc::experimental::ServerRpcInfo* info) override {
+    if (!absl::StartsWith(info->method(), "/grpc.reflection.")) return nullptr;
+    return new Call(calls_, info);
+  }
+
+ private:
+  static constexpr int kMost = 8;
+
+  class Call final : public grpc::experimental::Interceptor {
+   public:
+    Call(std::shared_ptr<std::atomic<int>> calls, grpc::experimental::ServerRpcInfo* info)
+        : calls_(std::move(calls)), info_(info), refused_(calls_->fetch_add(1) >= kMost) {}
+    ~Call() override { calls_->fetch_sub(1); }
+    void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
+      using Points = grpc::experimental::InterceptionHookPoints;
+      if (refused_ && methods->QueryInterceptionHookPoint(Points::POST_RECV_INITIAL_METADATA)) {
+        info_->server_context()->TryCancel();
+      }
+      methods->Proceed();
+    }
+
+   private:
+    // Shared, since a call may outlive the factory by a moment.
+    const std::shared_ptr<std::atomic<int>> calls_;
+    grpc::experimental::ServerRpcInfo* const info_;
+    const bool refused_;
+  };
+
+  const std::shared_ptr<std::atomic<int>> calls_ = std::make_shared<std::atomic<int>>(0);
+};
+
+void LimitReflection(grpc::ServerBuilder& builder) {
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> factories;
+  factories.push_back(std::make_unique<ReflectionLimit>());
+  builder.experimental().SetInterceptorCreators(std::move(factories));
+}
+
 // Settings of the whole program; they must stand before the first server is built.
 void SetUpPlugins() {
   static absl::once_flag once;
@@ -126,8 +173,18 @@ void SetUpPlugins() {
   });
 }
 
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    LogWarning("the limit of open files could not be raised",
+               {{"error", absl::ErrnoToStatus(errno, "setrlimit")}});
+  }
+}
+
 void SetLimits(const ServerOptions& options, grpc::ServerBuilder& builder) {
-  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetMaxReceiveMessageSize(options.max_receive_bytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
   grpc::ResourceQuota quota;
   quota.SetMaxThreads(options.max_threads);
@@ -144,6 +201,11 @@ void SetLimits(const ServerOptions& options, grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              std::max(1, Milliseconds(options.keepalive.time) / 2));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             Milliseconds(options.handshake_limit));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
+                             Milliseconds(options.idle_connection_limit));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_calls_per_connection);
 }
 
 }  // namespace
@@ -158,9 +220,11 @@ absl::StatusOr<std::unique_ptr<RpcServer>> StartServer(
   if (free.ok() && is_unix) free = ProbeUnixPath(*address);
   if (!free.ok()) return free;
 
+  RaiseFileLimit();
   SetUpPlugins();
   grpc::ServerBuilder builder;
   SetLimits(options, builder);
+  LimitReflection(builder);
   int port = 0;
   builder.AddListeningPort(address->ToString(), Credentials(), &port);
   for (grpc::Service* service : services) builder.RegisterService(service);

@@ -1,19 +1,17 @@
 #include "coordinator/service/peer_services.h"
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "common/logging.h"
 #include "common/rpc.h"
 #include "coordinator/run/ports.h"
 #include "coordinator/service/bidi_stream.h"
+#include "coordinator/service/peer_checks.h"
 
 namespace shoal {
 namespace {
-
-// A peer has at most a lease or an order and some heartbeats' answers on the way.
-constexpr size_t kMaxQueued = 256;
 
 template <class Response>
 Response Dismiss(const absl::Status& status) {
@@ -23,34 +21,66 @@ Response Dismiss(const absl::Status& status) {
   return response;
 }
 
+BidiLimits ToBidiLimits(const PeerLimits& limits) {
+  BidiLimits result;
+  result.hello = limits.hello;
+  result.close = limits.close;
+  return result;
+}
+
+// How often the guard looks.
+absl::Duration Period(const PeerLimits& limits) {
+  return std::clamp(std::min(limits.hello, limits.close) / 4, absl::Milliseconds(5),
+                    absl::Milliseconds(250));
+}
+
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+absl::Status TooFast() {
+  return absl::ResourceExhaustedError("more messages than heartbeats need");
+}
+
 class WorkerStream final : public BidiStream<v1::WorkRequest, v1::WorkResponse>, public WorkerPort {
  public:
-  WorkerStream(grpc::CallbackServerContext* context, RunHost* host)
-      : BidiStream(context, kMaxQueued), host_(host) {}
+  WorkerStream(grpc::CallbackServerContext* context, RunHost* host, StreamGuard* guard,
+               const PeerLimits& limits)
+      : BidiStream(context, guard, "Work", ToBidiLimits(limits)), host_(host), limits_(limits) {}
 
   void Send(v1::WorkResponse response) override {
-    const bool last = response.has_dismissal();
-    BidiStream::Send(std::move(response));
-    if (last) Close(grpc::Status::OK);
+    if (response.has_welcome()) {
+      absl::MutexLock lock(&mutex_);
+      n_steps_ = response.welcome().options().n_steps();
+      budget_.emplace(limits_, ToDuration(response.welcome().heartbeat_interval()));
+    } else if (response.has_lease()) {
+      absl::MutexLock lock(&mutex_);
+      leases_.Given(response.lease(), n_steps_);
+    }
+    BidiStream::Send(response);
+    if (response.has_dismissal()) Close(grpc::Status::OK);
   }
   void Abort() override { BidiStream::Abort(); }
 
  protected:
-  void OnMessage(const v1::WorkRequest& message) override {
-    if (id_ != 0) {
-      host_->With([&](RunLoop& loop, absl::Time now) { loop.OnWorkerMessage(id_, message, now); });
-    } else if (!message.has_hello()) {
-      Close(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "a worker opens with its hello"));
+  size_t MaxMessageBytes() override {
+    absl::MutexLock lock(&mutex_);
+    return std::max(limits_.message_bytes, leases_.max_bytes());
+  }
+
+  void OnMessage(v1::WorkRequest& message) override {
+    if (id_ == 0) {
+      OnHello(message);
+      return;
+    }
+    if (absl::Status status = CheckMessage(message); !status.ok()) {
+      Refuse("bad_message", status);
+    } else if (message.has_heartbeat() && !WithinBudget()) {
+      Refuse("too_fast", TooFast());
+    } else if (status = CheckAnswer(message); !status.ok()) {
+      Refuse("bad_answer", status);
     } else {
-      auto id = host_->With([&](RunLoop& loop, absl::Time now) {
-        return loop.WorkerArrived(message.hello(), this, now);
-      });
-      if (id.ok()) {
-        id_ = *id;
-      } else {
-        LogWarning("actor refused", {{"worker", message.hello().name()}, {"reason", id.status()}});
-        Send(Dismiss<v1::WorkResponse>(id.status()));
-      }
+      host_->With([&](RunLoop& loop, absl::Time now) { loop.OnWorkerMessage(id_, message, now); });
     }
   }
   void OnEnd() override {
@@ -59,42 +89,93 @@ class WorkerStream final : public BidiStream<v1::WorkRequest, v1::WorkResponse>,
   }
 
  private:
+  void OnHello(const v1::WorkRequest& message) {
+    if (!message.has_hello()) {
+      Refuse("no_hello", absl::InvalidArgumentError("a worker opens with its hello"));
+      return;
+    }
+    if (absl::Status status = CheckHello(message.hello()); !status.ok()) {
+      Refuse("bad_hello", status);
+      return;
+    }
+    Welcomed();
+    auto id = host_->With([&](RunLoop& loop, absl::Time now) {
+      return loop.WorkerArrived(message.hello(), this, now);
+    });
+    if (id.ok()) {
+      id_ = *id;
+    } else {
+      Log("unfit", id.status());
+      Send(Dismiss<v1::WorkResponse>(id.status()));
+    }
+  }
+  bool WithinBudget() {
+    absl::MutexLock lock(&mutex_);
+    return !budget_ || budget_->Take(absl::Now());
+  }
+  absl::Status CheckAnswer(const v1::WorkRequest& message) {
+    if (message.has_heartbeat()) return absl::OkStatus();
+    const absl::StatusOr<v1::Lease> lease = [&] {
+      absl::MutexLock lock(&mutex_);
+      return leases_.Take(message);
+    }();
+    if (!lease.ok()) return lease.status();
+    return message.has_result() ? CheckRecord(*lease, message.result()) : absl::OkStatus();
+  }
+
   RunHost* const host_;
+  const PeerLimits limits_;
   WorkerId id_ = 0;  // Used by the stream's reading side alone.
+  // Sent to and heard from in different threads. Taken under the host's lock, and never before it.
+  absl::Mutex mutex_;
+  int64_t n_steps_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<HeartbeatBudget> budget_ ABSL_GUARDED_BY(mutex_);
+  LeaseBook leases_ ABSL_GUARDED_BY(mutex_);
 };
 
 class LearnerStream final : public BidiStream<v1::LearnRequest, v1::LearnResponse>,
                             public LearnerPort {
  public:
-  LearnerStream(grpc::CallbackServerContext* context, RunHost* host)
-      : BidiStream(context, kMaxQueued), host_(host) {}
+  LearnerStream(grpc::CallbackServerContext* context, RunHost* host, StreamGuard* guard,
+                const PeerLimits& limits)
+      : BidiStream(context, guard, "Learn", ToBidiLimits(limits)), host_(host), limits_(limits) {}
 
   void Send(v1::LearnResponse response) override {
-    const bool last = response.has_dismissal();
-    BidiStream::Send(std::move(response));
-    if (last) Close(grpc::Status::OK);
+    if (response.has_welcome()) {
+      absl::MutexLock lock(&mutex_);
+      budget_.emplace(limits_, ToDuration(response.welcome().heartbeat_interval()));
+    } else if (response.has_begin_update()) {
+      absl::MutexLock lock(&mutex_);
+      ++updates_;
+      shards_ = response.begin_update().shards_size();
+    }
+    BidiStream::Send(response);
+    if (response.has_dismissal()) Close(grpc::Status::OK);
   }
   void Abort() override { BidiStream::Abort(); }
 
  protected:
-  void OnMessage(const v1::LearnRequest& message) override {
-    if (arrived_) {
+  size_t MaxMessageBytes() override {
+    // A failed update names shards, of at most 5 bytes each.
+    constexpr size_t kShardBytes = 5;
+    absl::MutexLock lock(&mutex_);
+    return limits_.message_bytes + (updates_ > 0 ? kShardBytes * shards_ : 0);
+  }
+
+  void OnMessage(v1::LearnRequest& message) override {
+    if (!arrived_) {
+      OnHello(message);
+      return;
+    }
+    if (absl::Status status = CheckMessage(message); !status.ok()) {
+      Refuse("bad_message", status);
+    } else if (message.has_ready() && std::exchange(ready_, true)) {
+      Refuse("bad_message", absl::InvalidArgumentError("a learner is ready once"));
+    } else if (!WithinBudget(message)) {
+      Refuse("too_fast", TooFast());
+    } else {
       host_->With(
           [&](RunLoop& loop, absl::Time now) { loop.OnLearnerMessage(this, message, now); });
-    } else if (!message.has_hello()) {
-      Close(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "a learner opens with its hello"));
-    } else {
-      const absl::Status status = host_->With([&](RunLoop& loop, absl::Time now) {
-        return loop.LearnerArrived(message.hello(), this, now);
-      });
-      arrived_ = status.ok();
-      if (arrived_) return;
-      LogWarning("learner refused", {{"reason", status}});
-      if (absl::IsFailedPrecondition(status)) {
-        Send(Dismiss<v1::LearnResponse>(status));
-      } else {
-        Close(ToGrpc(status));
-      }
     }
   }
   void OnEnd() override {
@@ -103,22 +184,68 @@ class LearnerStream final : public BidiStream<v1::LearnRequest, v1::LearnRespons
   }
 
  private:
+  void OnHello(const v1::LearnRequest& message) {
+    if (!message.has_hello()) {
+      Refuse("no_hello", absl::InvalidArgumentError("a learner opens with its hello"));
+      return;
+    }
+    if (absl::Status status = CheckHello(message.hello()); !status.ok()) {
+      Refuse("bad_hello", status);
+      return;
+    }
+    Welcomed();
+    const absl::Status status = host_->With([&](RunLoop& loop, absl::Time now) {
+      return loop.LearnerArrived(message.hello(), this, now);
+    });
+    arrived_ = status.ok();
+    if (arrived_) return;
+    if (absl::IsFailedPrecondition(status)) {
+      Log("unfit", status);
+      Send(Dismiss<v1::LearnResponse>(status));
+    } else {
+      Refuse("second_learner", status);
+    }
+  }
+  // An answer to an update is free; one that nobody asked for is for the run to judge.
+  bool WithinBudget(const v1::LearnRequest& message) {
+    absl::MutexLock lock(&mutex_);
+    if ((message.has_update_done() || message.has_update_failed()) && updates_ > 0) {
+      --updates_;
+      return true;
+    }
+    return !budget_ || budget_->Take(absl::Now());
+  }
+
   RunHost* const host_;
-  bool arrived_ = false;  // Used by the stream's reading side alone.
+  const PeerLimits limits_;
+  // Used by the stream's reading side alone.
+  bool arrived_ = false;
+  bool ready_ = false;
+  // Sent to and heard from in different threads. Taken under the host's lock, and never before it.
+  absl::Mutex mutex_;
+  std::optional<HeartbeatBudget> budget_ ABSL_GUARDED_BY(mutex_);
+  int updates_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t shards_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::WorkRequest, v1::WorkResponse>* WorkerServiceImpl::Work(
+WorkerServiceImpl::WorkerServiceImpl(RunHost* host, const PeerLimits& limits)
+    : host_(host), limits_(limits), guard_(limits.workers, Period(limits), limits.log) {}
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* WorkerServiceImpl::Work(
     grpc::CallbackServerContext* context) {
-  auto* stream = new WorkerStream(context, host_);  // deletes itself
+  auto* stream = new WorkerStream(context, host_, &guard_, limits_);  // deletes itself
   stream->Begin();
   return stream;
 }
 
-grpc::ServerBidiReactor<v1::LearnRequest, v1::LearnResponse>* LearnerServiceImpl::Learn(
+LearnerServiceImpl::LearnerServiceImpl(RunHost* host, const PeerLimits& limits)
+    : host_(host), limits_(limits), guard_(limits.learners, Period(limits), limits.log) {}
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* LearnerServiceImpl::Learn(
     grpc::CallbackServerContext* context) {
-  auto* stream = new LearnerStream(context, host_);  // deletes itself
+  auto* stream = new LearnerStream(context, host_, &guard_, limits_);  // deletes itself
   stream->Begin();
   return stream;
 }

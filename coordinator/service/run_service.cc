@@ -7,6 +7,8 @@ namespace {
 
 constexpr absl::Duration kShortestInterval = absl::Milliseconds(50);
 constexpr absl::Duration kDefaultInterval = absl::Milliseconds(200);
+// A watcher that has gone gives its thread back so soon.
+constexpr absl::Duration kLookForGone = absl::Milliseconds(500);
 
 absl::Duration IntervalOf(const google::protobuf::Duration& interval) {
   const absl::Duration duration =
@@ -21,7 +23,20 @@ bool Over(const v1::RunStatus& status) {
          status.state() == v1::RunStatus::STATE_FAILED;
 }
 
+CallLimits ToCallLimits(const RunServiceOptions& options) {
+  CallLimits limits;
+  limits.idle = limits.first = options.patience;
+  limits.total = absl::InfiniteDuration();
+  limits.calls = options.watchers;
+  return limits;
+}
+
 }  // namespace
+
+RunServiceImpl::RunServiceImpl(RunHost* host, const RunServiceOptions& options)
+    : host_(host),
+      refusals_(options.log),
+      watchdog_(ToCallLimits(options), [this] { refusals_.Flush(absl::Now()); }) {}
 
 grpc::Status RunServiceImpl::GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
                                        v1::GetStatusResponse* response) {
@@ -32,12 +47,28 @@ grpc::Status RunServiceImpl::GetStatus(grpc::ServerContext*, const v1::GetStatus
 grpc::Status RunServiceImpl::WatchRun(grpc::ServerContext* context,
                                       const v1::WatchRunRequest* request,
                                       grpc::ServerWriter<v1::WatchRunResponse>* writer) {
+  const std::string peer = context->peer();  // The context forgets it when the call is cancelled.
+  CallWatchdog::Watch watch(&watchdog_, context);
+  if (!watch.accepted()) {
+    const char* const says = "too many watch this run; GetStatus answers still";
+    refusals_.Refused("WatchRun", peer, "too_many", says);
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, says);
+  }
   const absl::Duration interval = IntervalOf(request->interval());
   while (!context->IsCancelled()) {
     v1::WatchRunResponse response;
     *response.mutable_status() = host_->Status();
     if (!writer->Write(response) || Over(response.status())) break;
-    if (host_->WaitUntilOver(absl::Now() + interval) && !Over(host_->Status())) break;
+    watch.Touch();
+    const absl::Time next = absl::Now() + interval;
+    bool over = false;
+    while (!over && !context->IsCancelled() && absl::Now() < next) {
+      over = host_->WaitUntilOver(std::min(next, absl::Now() + kLookForGone));
+    }
+    if (over && !Over(host_->Status())) break;
+  }
+  if (const char* expired = watch.expired()) {
+    refusals_.Refused("WatchRun", peer, expired, "the watcher does not read");
   }
   return grpc::Status::OK;
 }

@@ -22,6 +22,21 @@ void Acknowledge(const RowStore::Admission& admission, int64_t rows, bool stored
 // Chunks may be smaller than they could be, but not so small that a shard never ends.
 int64_t MostChunks(int64_t rows, int obs_dim) { return 16 + 8 * (rows / RowsPerChunk(obs_dim)); }
 
+// Bytes of a row in memory, and nearly so on the wire.
+int64_t RowBytes(int obs_dim) { return 8 + 4 * obs_dim + 1 + 3 * 4; }
+
+absl::Status CheckHeader(const v1::PushRowsRequest& request) {
+  if (!request.has_header()) {
+    return absl::InvalidArgumentError("a stream of rows must begin with a header");
+  }
+  const size_t bytes = request.ByteSizeLong();
+  if (bytes > kMaxHeaderBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a header of ", bytes, " bytes; at most ", kMaxHeaderBytes, " are accepted"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckChunk(const v1::PushRowsRequest& request) {
   if (!request.has_chunk()) {
     return absl::InvalidArgumentError("after the header only chunks may come");
@@ -34,43 +49,98 @@ absl::Status CheckChunk(const v1::PushRowsRequest& request) {
   return absl::OkStatus();
 }
 
+CallLimits ToCallLimits(const RowServiceOptions& options) {
+  CallLimits limits;
+  limits.first = options.header_limit;
+  limits.idle = options.idle_limit;
+  limits.total = options.total_limit;
+  limits.calls = options.max_streams;
+  return limits;
+}
+
+// What happens to honest actors too: the learner has no run yet or began anew, or the rows are late.
+bool IsUsual(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsAborted(status);
+}
+
 }  // namespace
 
 RowServiceImpl::RowServiceImpl(RowStore* store, const RowServiceOptions& options)
-    : store_(store), watchdog_(options.idle_limit, options.total_limit, options.max_streams) {}
+    : options_(options),
+      store_(store),
+      refusals_(options.log),
+      watchdog_(ToCallLimits(options), [this] { refusals_.Flush(absl::Now()); }) {}
 
 grpc::Status RowServiceImpl::PushRows(grpc::ServerContext* context, Stream* stream) {
-  StreamWatchdog::Watch watch(&watchdog_, context);
-  if (!watch.accepted()) {
-    return ToGrpc(absl::ResourceExhaustedError("too many streams push rows at once; try again"));
+  const std::string peer = context->peer();  // The context forgets it when the call is cancelled.
+  Watch watch(&watchdog_, context);
+  const absl::Status status = Receive(&watch, stream);
+  if (const char* expired = watch.expired()) {
+    refusals_.Refused("PushRows", peer, expired,
+                      std::string(status.message()));
+  } else if (!status.ok() && !IsUsual(status)) {
+    refusals_.Refused("PushRows", peer, absl::StatusCodeToString(status.code()),
+                      std::string(status.message()));
+  }
+  return ToGrpc(status);
+}
+
+absl::Status RowServiceImpl::Receive(Watch* watch, Stream* stream) {
+  if (!watch->accepted()) {
+    return absl::ResourceExhaustedError("too many streams push rows at once; try again");
   }
   v1::PushRowsRequest request;
-  if (!stream->Read(&request) || !request.has_header()) {
-    return ToGrpc(absl::InvalidArgumentError("a stream of rows must begin with a header"));
+  if (!stream->Read(&request)) {
+    return absl::InvalidArgumentError("a stream of rows ended before its header");
   }
-  watch.Touch();
+  if (absl::Status status = CheckHeader(request); !status.ok()) return status;
+  watch->Touch();
   const v1::RowsHeader header = std::move(*request.mutable_header());
   const absl::StatusOr<RowStore::Admission> admission = store_->Admit(header);
-  if (!admission.ok()) return ToGrpc(admission.status());
-  if (!admission->stored && header.rows() > 0) {
-    Acknowledge(*admission, 0, /*stored=*/false, stream);
-    absl::StatusOr<Rows> rows = ReadRows(header, *admission, &watch, stream);
-    if (!rows.ok()) return ToGrpc(rows.status());
-    const absl::Status put = store_->Put(header, *admission, *std::move(rows));
-    if (!put.ok()) return ToGrpc(put);
-  } else if (!admission->stored) {
-    Rows none;
-    none.obs_dim = header.obs_dim();
-    const absl::Status put = store_->Put(header, *admission, std::move(none));
-    if (!put.ok()) return ToGrpc(put);
+  if (!admission.ok()) return admission.status();
+  if (!admission->stored) {
+    const ShardKey key(header.iteration(), header.shard());
+    {
+      absl::MutexLock lock(&mutex_);
+      int& streams = pushing_[key];
+      if (streams == options_.streams_per_shard) {
+        return absl::ResourceExhaustedError(absl::StrCat("iteration ", header.iteration(),
+                                                         ", shard ", header.shard(), " is pushed by ",
+                                                         streams, " streams already; try again"));
+      }
+      ++streams;
+    }
+    const absl::Status received = ReceiveRows(header, *admission, watch, stream);
+    {
+      absl::MutexLock lock(&mutex_);
+      if (--pushing_[key] == 0) pushing_.erase(key);
+    }
+    if (!received.ok()) return received;
   }
   Acknowledge(*admission, header.rows(), /*stored=*/true, stream);
-  return grpc::Status::OK;
+  return absl::OkStatus();
+}
+
+absl::Status RowServiceImpl::ReceiveRows(const v1::RowsHeader& header,
+                                         const RowStore::Admission& admission, Watch* watch,
+                                         Stream* stream) {
+  Rows rows;
+  rows.obs_dim = header.obs_dim();
+  if (header.rows() > 0) {
+    const double bytes = static_cast<double>(header.rows() * RowBytes(header.obs_dim()));
+    watch->LimitTotal(options_.idle_limit +
+                      absl::Seconds(bytes / options_.slowest_bytes_per_second));
+    Acknowledge(admission, 0, /*stored=*/false, stream);
+    absl::StatusOr<Rows> read = ReadRows(header, admission, watch, stream);
+    if (!read.ok()) return read.status();
+    rows = *std::move(read);
+  }
+  return store_->Put(header, admission, std::move(rows));
 }
 
 absl::StatusOr<Rows> RowServiceImpl::ReadRows(const v1::RowsHeader& header,
                                               const RowStore::Admission& admission,
-                                              StreamWatchdog::Watch* watch, Stream* stream) {
+                                              Watch* watch, Stream* stream) {
   Rows rows;
   rows.obs_dim = header.obs_dim();
   const int64_t most_chunks = MostChunks(header.rows(), header.obs_dim());

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/common/temporary_directory.h"
 
 namespace shoal {
@@ -39,6 +41,27 @@ TEST_F(LoggingTest, KeepsEveryEventOnItsLine) {
   LogWarning("two\nlines", {{"empty", ""}, {"text", "a \"b\"\n=c"}, {"percent", "100%"}});
   EXPECT_THAT(Written(), HasSubstr("warning actor my_run two\\nlines empty=\"\" "
                                    "text=\"a \\\"b\\\"\\n=c\" percent=100%\n"));
+}
+
+TEST_F(LoggingTest, ShowsWhatWouldNotShow) {
+  SetUpFile(LogLevel::kInfo);
+  LogWarning("esc\x1b[2J", {{"c1", "\xc2\x9b"}, {"turn", "\xe2\x80\xae"}, {"word", "b\xc3\xbcro"}});
+  EXPECT_THAT(Written(), HasSubstr("esc\\033[2J c1=\"\\302\\233\" turn=\"\\342\\200\\256\" "
+                                   "word=b\xc3\xbcro\n"));
+  LogWarning("long", {{"value", std::string(1 << 20, 'x')}});
+  EXPECT_LT(Written().size(), size_t{5000});
+}
+
+TEST_F(LoggingTest, WritesOneMessageOnlySoOften) {
+  SetUpFile(LogLevel::kInfo);
+  for (int i = 0; i < 20000; ++i) LogInfo("the same again", {{"i", i}});
+  LogInfo("another");
+  const std::string written = Written();
+  const auto lines = std::count(written.begin(), written.end(), '\n');
+  EXPECT_GE(lines, 1001);
+  // As many seconds as this took, 20 more.
+  EXPECT_LT(lines, 15000);
+  EXPECT_THAT(written, testing::EndsWith("another\n"));
 }
 
 TEST_F(LoggingTest, LeavesOutWhatIsBelowTheLevel) {

@@ -1,0 +1,62 @@
+// Watches the open streams of one service: how many there are, and when each has to be done with what
+// it is expected to do. Owns the log of the service's refusals.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/refusal_log.h"
+
+namespace shoal {
+
+// A stream with a deadline that may move. OnDeadline is called by the guard's thread once the deadline
+// has passed, again and again until it is moved; it must not call the guard.
+class GuardedStream {
+ public:
+  virtual ~GuardedStream() = default;
+  virtual void OnDeadline() = 0;
+
+  // Any thread.
+  void SetDeadline(absl::Time deadline) { deadline_ = absl::ToUnixNanos(deadline); }
+  bool Late(absl::Time now) const { return absl::ToUnixNanos(now) >= deadline_; }
+
+ private:
+  std::atomic<int64_t> deadline_ = std::numeric_limits<int64_t>::max();
+};
+
+// Thread safe. All streams must be gone before it.
+class StreamGuard {
+ public:
+  // most: streams at a time. period: how late a deadline may be noticed.
+  StreamGuard(size_t most, absl::Duration period, const RefusalLogLimits& log);
+  ~StreamGuard();
+
+  // False: there are too many streams, and this one is not watched.
+  bool Add(GuardedStream* stream);
+  // Afterwards the stream is not called any more. Streams that were not added may be removed too.
+  void Remove(GuardedStream* stream);
+  size_t streams() const;
+
+  RefusalLog& refusals() { return refusals_; }
+
+ private:
+  void Loop();
+
+  const size_t most_;
+  const absl::Duration period_;
+  RefusalLog refusals_;
+  mutable absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<GuardedStream*> streams_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace shoal
