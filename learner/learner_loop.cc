@@ -31,8 +31,11 @@ absl::StatusOr<std::unique_ptr<LearnerLoop>> LearnerLoop::Create(const LearnerOp
       ConnectChannel(options.coordinator);
   if (!channel.ok()) return channel.status();
   auto loop = absl::WrapUnique(new LearnerLoop(options, std::move(factory), *channel));
+  // Nothing larger than a chunk comes in. A call holds what it has received until it is looked at.
+  ServerOptions server_options = options.server;
+  server_options.max_receive_bytes = 2 * kMaxPushBytes;
   absl::StatusOr<std::unique_ptr<RpcServer>> server =
-      StartServer(options.server, {&loop->row_service_, &loop->policy_service_});
+      StartServer(server_options, {&loop->row_service_, &loop->policy_service_});
   if (!server.ok()) return server.status();
   loop->server_ = *std::move(server);
   return loop;

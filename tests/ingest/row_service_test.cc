@@ -4,13 +4,22 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
 #include <memory>
+#include <random>
 #include <string>
+#include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "common/cancellation.h"
 #include "actor/row_sender.h"
+#include "common/logging.h"
 #include "common/rpc.h"
+#include "tests/common/temporary_directory.h"
 #include "tests/ingest/test_rows.h"
+#include "tests/service/raw_call.h"
 
 namespace shoal {
 namespace {
@@ -18,16 +27,46 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// A learner's RowService on a port of its own.
+// A learner's RowService on a port of its own, with the log in a file.
 struct Learner {
-  explicit Learner(const RowServiceOptions& options = {}) : service(&store, options) {
+  explicit Learner(const RowServiceOptions& options = {}, int max_receive_bytes = kMaxMessageBytes)
+      : service(&store, options) {
+    EXPECT_TRUE(SetUpLogging({.component = "test", .file = folder / "log"}).ok());
     store.Open(TestShape(), "session", 0);
-    auto started = StartServer({}, {&service});
+    ServerOptions server_options;
+    server_options.max_receive_bytes = max_receive_bytes;
+    auto started = StartServer(server_options, {&service});
     EXPECT_TRUE(started.ok()) << started.status();
     server = *std::move(started);
     stub = v1::RowService::NewStub(*ConnectChannel(server->address()));
   }
+  ~Learner() { EXPECT_TRUE(SetUpLogging({}).ok()); }
 
+  // Waits for so many lines of refusals that contain the word, and no more.
+  testing::AssertionResult Refused(const std::string& word, int count) const {
+    const auto lines = [&] {
+      int found = 0;
+      for (absl::string_view line : absl::StrSplit(Slurp(folder / "log"), '\n')) {
+        found += absl::StrContains(line, "stream refused") && absl::StrContains(line, word);
+      }
+      return found;
+    };
+    if (Eventually([&] { return lines() >= count; }) && lines() == count) {
+      return testing::AssertionSuccess();
+    }
+    return testing::AssertionFailure() << lines() << " lines instead of " << count << " in\n"
+                                       << Slurp(folder / "log");
+  }
+  // An honest actor's rows are taken.
+  testing::AssertionResult Serves() {
+    const Cancellation never;
+    const Rows rows = TestRows(2, 2, 10);
+    const auto pushed = PushRows(*stub, TestHeader(2, 2, rows), rows, never);
+    if (pushed.ok()) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << pushed.status();
+  }
+
+  TemporaryDirectory folder;
   RowStore store;
   RowServiceImpl service;
   std::unique_ptr<RpcServer> server;
@@ -228,6 +267,7 @@ TEST(RowServiceTest, EndsIdleStreams) {
   stream.SendHeader(TestHeader(1, 0, rows));
   // Nothing more is sent: the learner ends it, well before the context's deadline.
   EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(learner.Refused("reason=idle", 1));
 }
 
 TEST(RowServiceTest, EndsEndlessStreams) {
@@ -238,6 +278,7 @@ TEST(RowServiceTest, EndsEndlessStreams) {
   RawStream stream(learner);
   stream.SendHeader(TestHeader(1, 0, rows));
   EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(learner.Refused("reason=too_long", 1));
 }
 
 TEST(RowServiceTest, LimitsTheStreamsAtATime) {
@@ -253,6 +294,166 @@ TEST(RowServiceTest, LimitsTheStreamsAtATime) {
   EXPECT_EQ(second.Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   first.SendChunk(rows, 0, 20);
   EXPECT_TRUE(first.Finish().ok());
+}
+
+TEST(RowServiceTest, EndsStreamsWithoutAHeader) {
+  RowServiceOptions options;
+  options.header_limit = absl::Milliseconds(30);
+  Learner learner(options);
+  RawStream stream(learner);
+  EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(learner.Refused("reason=idle", 1));
+  EXPECT_TRUE(learner.Serves());
+}
+
+TEST(RowServiceTest, EndsStreamsThatDrip) {
+  RowServiceOptions options;
+  options.idle_limit = absl::Milliseconds(400);
+  options.slowest_bytes_per_second = 1e9;
+  Learner learner(options);
+  const Rows rows = TestRows(0, 2, 1000);
+  RawStream stream(learner);
+  stream.SendHeader(TestHeader(1, 0, rows));
+  EXPECT_EQ(stream.Acknowledged(), 0);
+  // A row now and then: never idle, and never done.
+  for (int64_t row = 0; row < rows.size() && stream.SendChunk(rows, row, 1); ++row) {
+    absl::SleepFor(absl::Milliseconds(40));
+  }
+  EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(learner.Refused("reason=", 1));
+  EXPECT_EQ(learner.store.rows_held(), 0);
+  EXPECT_TRUE(learner.Serves());
+}
+
+TEST(RowServiceTest, LimitsTheStreamsOfAShard) {
+  RowServiceOptions options;
+  options.streams_per_shard = 2;
+  Learner learner(options);
+  const Rows rows = TestRows(0, 2, 10);
+  auto first = std::make_unique<RawStream>(learner);
+  RawStream second(learner);
+  for (RawStream* stream : {first.get(), &second}) {
+    stream->SendHeader(TestHeader(1, 0, rows));
+    EXPECT_EQ(stream->Acknowledged(), 0);
+  }
+  {
+    RawStream third(learner);
+    third.SendHeader(TestHeader(1, 0, rows));
+    EXPECT_EQ(third.Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_TRUE(learner.Refused("is pushed by 2 streams already", 1));
+  }
+  EXPECT_TRUE(learner.Serves()) << "another shard";
+  // One that goes makes room, and both of the others may end as they like.
+  first->context->TryCancel();
+  first->Finish();
+  EXPECT_TRUE(Eventually([&] {
+    RawStream next(learner);
+    next.SendHeader(TestHeader(1, 0, rows));
+    const bool admitted = next.Acknowledged() == 0;
+    next.context->TryCancel();
+    next.Finish();
+    return admitted;
+  }));
+  second.SendChunk(rows, 0, 20);
+  EXPECT_TRUE(second.Finish().ok());
+  RawStream repeated(learner);
+  repeated.SendHeader(TestHeader(1, 0, rows));
+  EXPECT_EQ(repeated.Acknowledged(), 20) << "is stored, so nothing is counted";
+}
+
+TEST(RowServiceTest, RefusesHeadersThatCannotBe) {
+  Learner learner(RowServiceOptions(), 2 * kMaxPushBytes);
+  const Rows rows = TestRows(0, 2, 10);
+  v1::RowsHeader header = TestHeader(1, 0, rows);
+  header.set_run_id(std::string(kMaxHeaderBytes, 'x'));
+  {
+    RawStream stream(learner);
+    stream.SendHeader(header);
+    EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  }
+  {
+    // gRPC's own limit: it is not even read.
+    header.set_run_id(std::string(4 << 20, 'x'));
+    RawStream stream(learner);
+    stream.SendHeader(header);
+    EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  }
+  for (const int64_t rows : {int64_t{-1}, std::numeric_limits<int64_t>::max()}) {
+    header = TestHeader(1, 0, TestRows(0, 2, 10));
+    header.set_rows(rows);
+    RawStream stream(learner);
+    stream.SendHeader(header);
+    EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  }
+  {
+    header = TestHeader(1, 0, rows);
+    header.set_run_id("\x1b[2J\nforged");
+    RawStream stream(learner);
+    stream.SendHeader(header);
+    EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  }
+  EXPECT_TRUE(learner.Refused("", 5));
+  EXPECT_THAT(Slurp(learner.folder / "log"), ::testing::Not(HasSubstr("\x1b")));
+  EXPECT_TRUE(learner.Serves());
+}
+
+// Good messages with bytes changed, in any order: nothing but refusals may come of it.
+TEST(RowServiceTest, RandomStreamsHarmNobody) {
+  Learner learner;
+  const auto channel = *ConnectChannel(learner.server->address());
+  std::mt19937 random(20240501);
+  const Rows rows = TestRows(0, 2, 10);
+  std::vector<std::string> seeds;
+  v1::PushRowsRequest request;
+  *request.mutable_header() = TestHeader(1, 0, rows);
+  seeds.push_back(request.SerializeAsString());
+  for (int64_t first = 0; first < 20; first += 5) {
+    FillChunk(rows, first, 5, request.mutable_chunk());
+    seeds.push_back(request.SerializeAsString());
+  }
+  for (int i = 0; i < 300; ++i) {
+    RawCall call(channel, "/shoal.v1.RowService/PushRows");
+    if (random() % 4 != 0) call.Send(seeds[0]);
+    for (int m = static_cast<int>(random() % 6); m > 0; --m) {
+      std::string bytes = seeds[random() % seeds.size()];
+      // At least one byte differs, or the rows might come right.
+      for (int flips = 1 + static_cast<int>(random() % 3); flips > 0; --flips) {
+        bytes[random() % bytes.size()] ^= static_cast<char>(1 + random() % 255);
+      }
+      if (random() % 8 == 0) bytes.resize(random() % bytes.size());
+      if (!call.Send(bytes)) break;
+    }
+    if (random() % 2 == 0) {
+      call.HalfClose();
+      EXPECT_FALSE(call.Finish().ok());
+    }
+  }
+  EXPECT_EQ(learner.store.rows_held(), 0);
+  EXPECT_TRUE(learner.Serves());
+  // Ten lines at once and one a second, of some hundreds.
+  const std::string log = Slurp(learner.folder / "log");
+  const auto lines = std::count(log.begin(), log.end(), '\n');
+  EXPECT_GE(lines, 10);
+  EXPECT_LT(lines, 100);
+}
+
+TEST(RowServiceTest, BytesThatAreNoCallsHarmNobody) {
+  Learner learner;
+  std::mt19937 random(3);
+  for (int i = 0; i < 50; ++i) {
+    Connection connection(learner.server->address());
+    ASSERT_TRUE(connection.connected());
+    std::string bytes(1 + random() % 5000, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    connection.Send(bytes);
+    if (i % 2 == 0) connection.HalfClose();
+  }
+  for (const char* method : {"/shoal.v1.RowService/Push", "/shoal.v1.PolicyService/GetPolicy"}) {
+    RawCall call(learner.server->address(), method);
+    call.Send("x");
+    EXPECT_EQ(call.Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  }
+  EXPECT_TRUE(learner.Serves());
 }
 
 TEST(RowSenderTest, StopsWhenCancelledOrUnreachable) {

@@ -1,18 +1,11 @@
 // Peers that do not even speak the protocol: bytes on a port, and calls that no stub would make.
-#include <arpa/inet.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <memory>
 #include <random>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/numbers.h"
 #include "tests/service/peers.h"
 #include "tests/service/run_server.h"
 
@@ -22,44 +15,6 @@ namespace {
 using grpc::StatusCode;
 
 constexpr char kGetStatus[] = "/shoal.v1.RunService/GetStatus";
-
-// A TCP connection to a server on 127.0.0.1, closed at the end of its life.
-class Connection {
- public:
-  explicit Connection(const std::string& address) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
-    int port = 0;
-    EXPECT_TRUE(absl::SimpleAtoi(address.substr(address.rfind(':') + 1), &port));
-    sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    name.sin_port = htons(static_cast<uint16_t>(port));
-    connected_ = connect(fd_, reinterpret_cast<const sockaddr*>(&name), sizeof(name)) == 0;
-    // So that a test whose server never closes ends too.
-    const timeval limit{.tv_sec = 30, .tv_usec = 0};
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-  }
-  ~Connection() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Connection(Connection&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), connected_(other.connected_) {}
-
-  bool connected() const { return connected_; }
-  void Send(const std::string& bytes) { (void)!send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
-  void HalfClose() { shutdown(fd_, SHUT_WR); }
-  // Reads until the server closes; false: it did not within the socket's limit.
-  bool AwaitClose() {
-    char buffer[4096];
-    ssize_t count;
-    while ((count = recv(fd_, buffer, sizeof(buffer), 0)) > 0) continue;
-    return count == 0 || errno == ECONNRESET;
-  }
-
- private:
-  int fd_;
-  bool connected_ = false;
-};
 
 const std::string kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const std::string kSettings("\0\0\0\x04\0\0\0\0\0", 9);
@@ -167,7 +122,7 @@ TEST(HostileBytes, WrongMessagesOfKnownMethodsAreRefused) {
       std::string bytes(1 + random() % 200, '\0');
       for (char& byte : bytes) byte = static_cast<char>(random());
       // A field of wire type 7, which there is not.
-      bytes += "\x0f";
+      bytes[0] = '\x0f';
       RawCall call(server.address(), method);
       call.Send(bytes);
       EXPECT_FALSE(call.Finish().ok()) << method;

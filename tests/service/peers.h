@@ -1,22 +1,16 @@
-// Peers of a coordinator: well-behaved ones, and streams whose bytes the test chooses.
+// Peers of a coordinator: what they say, and well-behaved ones.
 #pragma once
 
-#include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "common/hash.h"
-#include "common/rpc.h"
 #include "shoal/v1/learner.grpc.pb.h"
 #include "shoal/v1/run.grpc.pb.h"
 #include "shoal/v1/worker.grpc.pb.h"
 #include "tests/run/fakes.h"
+#include "tests/service/raw_call.h"
 #include "tests/service/run_server.h"
 
 namespace shoal {
@@ -61,92 +55,6 @@ inline v1::WorkRequest ResultOf(const v1::Lease& lease) {
   result->set_learner_session("session");
   return request;
 }
-
-// A bidirectional call of any method with any bytes as messages.
-class RawCall {
- public:
-  // A channel of its own, so that one peer's connection is not another's.
-  RawCall(const std::string& address, const std::string& method)
-      : RawCall(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), Own()),
-                method) {}
-  RawCall(std::shared_ptr<grpc::Channel> channel, const std::string& method)
-      : stub_(std::move(channel)), context_(MakeContext(kLong, true)) {
-    call_ = stub_.PrepareCall(context_.get(), method, &queue_);
-    call_->StartCall(nullptr);
-    alive_ = Next();
-  }
-  ~RawCall() {
-    if (!finished_) {
-      context_->TryCancel();
-      Finish();
-    }
-    queue_.Shutdown();
-    void* tag;
-    bool ok;
-    while (queue_.Next(&tag, &ok)) continue;
-  }
-  RawCall(const RawCall&) = delete;
-  RawCall& operator=(const RawCall&) = delete;
-
-  // False: the call is over.
-  bool Send(const std::string& bytes) {
-    const grpc::Slice slice(bytes);
-    call_->Write(grpc::ByteBuffer(&slice, 1), nullptr);
-    return alive_ = alive_ && Next();
-  }
-  template <class Message>
-  bool SendMessage(const Message& message) {
-    return Send(message.SerializeAsString());
-  }
-  bool HalfClose() {
-    call_->WritesDone(nullptr);
-    return Next();
-  }
-  // The next message; none: the call is over.
-  template <class Message>
-  std::optional<Message> Receive() {
-    grpc::ByteBuffer bytes;
-    call_->Read(&bytes, nullptr);
-    if (!Next()) return std::nullopt;
-    Message message;
-    if (!grpc::SerializationTraits<Message>::Deserialize(&bytes, &message).ok()) return std::nullopt;
-    return message;
-  }
-  void Cancel() { context_->TryCancel(); }
-  // Reads whatever comes until the end.
-  grpc::Status Finish() {
-    while (true) {
-      grpc::ByteBuffer bytes;
-      call_->Read(&bytes, nullptr);
-      if (!Next()) break;
-    }
-    finished_ = true;
-    grpc::Status status;
-    call_->Finish(&status, nullptr);
-    Next();
-    return status;
-  }
-
- private:
-  static grpc::ChannelArguments Own() {
-    grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    arguments.SetMaxSendMessageSize(-1);
-    return arguments;
-  }
-  bool Next() {
-    void* tag;
-    bool ok = false;
-    return queue_.Next(&tag, &ok) && ok;
-  }
-
-  grpc::GenericStub stub_;
-  grpc::CompletionQueue queue_;
-  std::unique_ptr<grpc::ClientContext> context_;
-  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
-  bool alive_ = false;
-  bool finished_ = false;
-};
 
 // A learner that is ready and learns nothing, for as long as it lives.
 class GoodLearner {

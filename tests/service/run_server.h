@@ -20,22 +20,9 @@
 #include "coordinator/service/run_host.h"
 #include "coordinator/service/run_service.h"
 #include "tests/common/temporary_directory.h"
+#include "tests/service/raw_call.h"
 
 namespace shoal {
-
-// Only a broken program waits so long.
-constexpr absl::Duration kLong = absl::Seconds(60);
-
-// Polls until the condition holds; false after kLong.
-template <class Condition>
-bool Eventually(const Condition& condition) {
-  const absl::Time end = absl::Now() + kLong;
-  while (!condition()) {
-    if (absl::Now() > end) return false;
-    absl::SleepFor(absl::Milliseconds(2));
-  }
-  return true;
-}
 
 class RunServer {
  public:
