@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -161,6 +162,19 @@ absl::Status CheckMessage(v1::LearnRequest& message) {
       failed.set_message(Printable(failed.message(), kMaxText));
       return absl::OkStatus();
     }
+    case v1::LearnRequest::kRetained: {
+      v1::Retained& retained = *message.mutable_retained();
+      retained.set_message(Printable(retained.message(), kMaxText));
+      return absl::OkStatus();
+    }
+    case v1::LearnRequest::kCheckpointDamaged: {
+      v1::CheckpointDamaged& damaged = *message.mutable_checkpoint_damaged();
+      damaged.set_message(Printable(damaged.message(), kMaxText));
+      for (const v1::CheckpointName& name : damaged.intact()) {
+        if (absl::Status status = CheckPolicy(name.policy_sha256()); !status.ok()) return status;
+      }
+      return absl::OkStatus();
+    }
     case v1::LearnRequest::kHello:
       return absl::InvalidArgumentError("a learner says hello once");
     default:
@@ -192,6 +206,48 @@ size_t MaxAnswerBytes(const v1::Lease& lease, int64_t n_steps) {
     bytes += lease.evaluation().num_fish() * (kFishState + kDeath);
   }
   return static_cast<size_t>(std::clamp<int64_t>(bytes, kRest, kMaxMessageBytes));
+}
+
+void LearnerBook::Sent(const v1::LearnResponse& response) {
+  if (response.has_welcome()) {
+    welcome_ = response.welcome().committed_iteration();
+  } else if (response.has_begin_update()) {
+    ++updates_;
+    shards_ = response.begin_update().shards_size();
+  } else if (response.has_retain()) {
+    ++retains_;
+  }
+}
+
+size_t LearnerBook::max_bytes() const {
+  // A shard's number in a failed update, and a version's number and SHA-256.
+  constexpr int64_t kShard = 5, kVersion = 96;
+  const int64_t versions = welcome_ ? std::min<int64_t>(*welcome_, kMaxMessageBytes) + 1 : 0;
+  const int64_t bytes = (updates_ > 0 ? kShard * shards_ : 0) + kVersion * versions;
+  return static_cast<size_t>(std::min<int64_t>(bytes, kMaxMessageBytes));
+}
+
+absl::StatusOr<bool> LearnerBook::Take(const v1::LearnRequest& message) {
+  switch (message.kind_case()) {
+    case v1::LearnRequest::kReady:
+    case v1::LearnRequest::kCheckpointDamaged: {
+      if (!welcome_) return absl::InvalidArgumentError("a learner answers a welcome once");
+      const int64_t welcome = *std::exchange(welcome_, std::nullopt);
+      if (message.has_checkpoint_damaged() && message.checkpoint_damaged().iteration() != welcome) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("a damaged checkpoint of iteration ",
+                         message.checkpoint_damaged().iteration(), "; asked for was ", welcome));
+      }
+      return true;
+    }
+    case v1::LearnRequest::kUpdateDone:
+    case v1::LearnRequest::kUpdateFailed:
+      return updates_ > 0 && updates_-- > 0;
+    case v1::LearnRequest::kRetained:
+      return retains_ > 0 && retains_-- > 0;
+    default:
+      return false;
+  }
 }
 
 void LeaseBook::Given(const v1::Lease& lease, int64_t n_steps) {

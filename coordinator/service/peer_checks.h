@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -56,6 +57,27 @@ class LeaseBook {
     size_t max_bytes = 0;
   };
   std::map<uint64_t, Entry> leases_;  // By fencing number.
+};
+
+// What a learner was sent on one stream and has not answered. Not thread safe.
+class LearnerBook {
+ public:
+  void Sent(const v1::LearnResponse& response);
+
+  // That an answer may have beyond a small message: the shards of an update, the versions of a run.
+  size_t max_bytes() const;
+
+  // True: the message answers something, which is answered with it. False: it answers nothing.
+  // InvalidArgument: it answers a welcome that is answered already, or names another checkpoint than
+  // that of the welcome.
+  absl::StatusOr<bool> Take(const v1::LearnRequest& message);
+
+ private:
+  // The iteration of a welcome without an answer.
+  std::optional<int64_t> welcome_;
+  int64_t updates_ = 0;
+  int64_t shards_ = 0;
+  int64_t retains_ = 0;
 };
 
 }  // namespace shoal

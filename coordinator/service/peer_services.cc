@@ -143,11 +143,12 @@ class LearnerStream final : public BidiStream<v1::LearnRequest, v1::LearnRespons
   void Send(v1::LearnResponse response) override {
     if (response.has_welcome()) {
       absl::MutexLock lock(&mutex_);
-      budget_.emplace(limits_, ToDuration(response.welcome().heartbeat_interval()));
-    } else if (response.has_begin_update()) {
+      // Another welcome is no new budget.
+      if (!budget_) budget_.emplace(limits_, ToDuration(response.welcome().heartbeat_interval()));
+    }
+    {
       absl::MutexLock lock(&mutex_);
-      ++updates_;
-      shards_ = response.begin_update().shards_size();
+      book_.Sent(response);
     }
     BidiStream::Send(response);
     if (response.has_dismissal()) Close(grpc::Status::OK);
@@ -156,10 +157,8 @@ class LearnerStream final : public BidiStream<v1::LearnRequest, v1::LearnRespons
 
  protected:
   size_t MaxMessageBytes() override {
-    // A failed update names shards, of at most 5 bytes each.
-    constexpr size_t kShardBytes = 5;
     absl::MutexLock lock(&mutex_);
-    return limits_.message_bytes + (updates_ > 0 ? kShardBytes * shards_ : 0);
+    return limits_.message_bytes + book_.max_bytes();
   }
 
   void OnMessage(v1::LearnRequest& message) override {
@@ -169,9 +168,16 @@ class LearnerStream final : public BidiStream<v1::LearnRequest, v1::LearnRespons
     }
     if (absl::Status status = CheckMessage(message); !status.ok()) {
       Refuse("bad_message", status);
-    } else if (message.has_ready() && std::exchange(ready_, true)) {
-      Refuse("bad_message", absl::InvalidArgumentError("a learner is ready once"));
-    } else if (!WithinBudget(message)) {
+      return;
+    }
+    const absl::StatusOr<bool> answers = [&] {
+      absl::MutexLock lock(&mutex_);
+      return book_.Take(message);
+    }();
+    if (!answers.ok()) {
+      Refuse("bad_answer", answers.status());
+    } else if (!*answers && !WithinBudget()) {
+      // An update's end that nobody asked for is for the run to judge, but not often.
       Refuse("too_fast", TooFast());
     } else {
       host_->With(
@@ -206,26 +212,18 @@ class LearnerStream final : public BidiStream<v1::LearnRequest, v1::LearnRespons
       Refuse("second_learner", status);
     }
   }
-  // An answer to an update is free; one that nobody asked for is for the run to judge.
-  bool WithinBudget(const v1::LearnRequest& message) {
+  bool WithinBudget() {
     absl::MutexLock lock(&mutex_);
-    if ((message.has_update_done() || message.has_update_failed()) && updates_ > 0) {
-      --updates_;
-      return true;
-    }
     return !budget_ || budget_->Take(absl::Now());
   }
 
   RunHost* const host_;
   const PeerLimits limits_;
-  // Used by the stream's reading side alone.
-  bool arrived_ = false;
-  bool ready_ = false;
+  bool arrived_ = false;  // Used by the stream's reading side alone.
   // Sent to and heard from in different threads. Taken under the host's lock, and never before it.
   absl::Mutex mutex_;
   std::optional<HeartbeatBudget> budget_ ABSL_GUARDED_BY(mutex_);
-  int updates_ ABSL_GUARDED_BY(mutex_) = 0;
-  size_t shards_ ABSL_GUARDED_BY(mutex_) = 0;
+  LearnerBook book_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "common/hash.h"
 #include "common/rpc.h"
 #include "learner/ingest/policy_store.h"
+#include "tests/service/raw_call.h"
 
 namespace shoal {
 namespace {
@@ -54,6 +55,40 @@ TEST(PolicyServiceTest, SendsAVersionInPieces) {
   EXPECT_TRUE(*fetched == bytes);
   EXPECT_EQ(FetchPolicy(*stub, std::string(64, 'a'), absl::Seconds(20)).status().code(),
             absl::StatusCode::kNotFound);
+}
+
+TEST(PolicyServiceTest, LimitsItsCallsAndEndsThoseThatDoNotRead) {
+  PolicyStore store(4, nullptr);
+  PolicyServiceOptions options;
+  options.calls.calls = 1;
+  options.calls.first = options.calls.idle = absl::Milliseconds(300);
+  PolicyServiceImpl service(&store, options);
+  const auto server = StartServer({}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub = v1::PolicyService::NewStub(*ConnectChannel((*server)->address()));
+  // More than the network holds.
+  const std::string sha256 = store.Publish(std::string(32 << 20, 'p'));
+  v1::GetPolicyRequest request;
+  request.set_policy_sha256(sha256);
+  v1::GetPolicyResponse response;
+  const auto deaf_context = MakeContext(kLong, true);
+  const auto deaf = stub->GetPolicy(deaf_context.get(), request);
+  ASSERT_TRUE(deaf->Read(&response));
+  {
+    const auto context = MakeContext(kLong, true);
+    const auto reader = stub->GetPolicy(context.get(), request);
+    while (reader->Read(&response)) continue;
+    EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  }
+  EXPECT_TRUE(Eventually([&] {
+    const auto fetched = FetchPolicy(*stub, sha256, absl::Seconds(20));
+    return fetched.ok();
+  })) << "the call that is not read has ended";
+  request.set_policy_sha256(std::string(65, 'a'));
+  const auto context = MakeContext(kLong, true);
+  const auto reader = stub->GetPolicy(context.get(), request);
+  EXPECT_FALSE(reader->Read(&response));
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST(PolicyServiceTest, CacheRefusesWhatIsNoPolicy) {

@@ -213,7 +213,7 @@ TEST(HostileStreams, ALearnerIsReadyOnce) {
   ready.mutable_ready()->set_policy_sha256(FakePolicy(0));
   ASSERT_TRUE(learner.SendMessage(ready));
   learner.SendMessage(ready);
-  EXPECT_EQ(learner.Finish().error_message(), "a learner is ready once");
+  EXPECT_EQ(learner.Finish().error_message(), "a learner answers a welcome once");
   EXPECT_TRUE(Eventually([&] { return !server.Status().learner_connected(); }));
   const GoodLearner next(server.address());
   EXPECT_TRUE(Serves(server));

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "coordinator/service/peer_limits.h"
 #include "tests/run/fakes.h"
 
 namespace shoal {
@@ -45,6 +46,8 @@ v1::WorkRequest Answer(uint64_t fencing) {
   request.mutable_result()->set_fencing(fencing);
   return request;
 }
+
+size_t PeerMessageBytes() { return PeerLimits().message_bytes; }
 
 TEST(CheckHello, NamesTheFieldThatIsWrong) {
   v1::WorkerHello hello;
@@ -100,6 +103,14 @@ TEST(CheckMessage, MakesFreeTextFitForPeople) {
   learn.mutable_update_failed()->set_message("a\nb");
   ASSERT_TRUE(CheckMessage(learn).ok());
   EXPECT_EQ(learn.update_failed().message(), "a\\nb");
+  learn.mutable_retained()->set_message("a\nb");
+  ASSERT_TRUE(CheckMessage(learn).ok());
+  EXPECT_EQ(learn.retained().message(), "a\\nb");
+  learn.mutable_checkpoint_damaged()->set_message("a\nb");
+  ASSERT_TRUE(CheckMessage(learn).ok());
+  EXPECT_EQ(learn.checkpoint_damaged().message(), "a\\nb");
+  learn.mutable_checkpoint_damaged()->add_intact()->set_policy_sha256("..");
+  EXPECT_FALSE(CheckMessage(learn).ok());
 }
 
 TEST(MaxAnswerBytes, FollowsFromTheLease) {
@@ -179,6 +190,54 @@ TEST(LeaseBook, AnswersEachLeaseOnce) {
   failure.mutable_failure()->set_fencing(6);
   EXPECT_TRUE(book.Take(failure).ok());
   EXPECT_TRUE(book.empty());
+}
+
+TEST(LearnerBook, TakesOneAnswerToEachOrder) {
+  LearnerBook book;
+  v1::LearnRequest ready, damaged, done, failed, retained, heartbeat;
+  ready.mutable_ready();
+  damaged.mutable_checkpoint_damaged()->set_iteration(9);
+  done.mutable_update_done();
+  failed.mutable_update_failed();
+  retained.mutable_retained();
+  heartbeat.mutable_heartbeat();
+  EXPECT_FALSE(book.Take(ready).ok()) << "before the welcome";
+  EXPECT_EQ(book.Take(done).value(), false);
+  EXPECT_EQ(book.Take(heartbeat).value(), false);
+  EXPECT_EQ(book.max_bytes(), 0u);
+
+  v1::LearnResponse welcome, update, retain;
+  welcome.mutable_welcome()->set_committed_iteration(9);
+  book.Sent(welcome);
+  // Nine versions and the initial one.
+  for (int i = 0; i <= 9; ++i) {
+    v1::CheckpointName* name = damaged.mutable_checkpoint_damaged()->add_intact();
+    name->set_iteration(1000000);
+    name->set_policy_sha256(FakePolicy(i));
+  }
+  EXPECT_GE(book.max_bytes(), damaged.ByteSizeLong());
+  EXPECT_EQ(book.Take(damaged).value(), true);
+  EXPECT_FALSE(book.Take(ready).ok()) << "the welcome is answered";
+  book.Sent(welcome);
+  EXPECT_EQ(book.Take(ready).value(), true);
+  EXPECT_FALSE(book.Take(damaged).ok());
+  book.Sent(welcome);
+  damaged.mutable_checkpoint_damaged()->set_iteration(8);
+  EXPECT_EQ(book.Take(damaged).status().message(),
+            "a damaged checkpoint of iteration 8; asked for was 9");
+
+  for (int shard = 0; shard < 100; ++shard) update.mutable_begin_update()->add_shards();
+  book.Sent(update);
+  for (int shard = 0; shard < 100; ++shard) {
+    failed.mutable_update_failed()->add_missing_shards(std::numeric_limits<int32_t>::max());
+  }
+  EXPECT_GE(book.max_bytes() + PeerMessageBytes(), failed.ByteSizeLong());
+  EXPECT_EQ(book.Take(failed).value(), true);
+  EXPECT_EQ(book.Take(done).value(), false) << "the update is answered";
+  retain.mutable_retain();
+  book.Sent(retain);
+  EXPECT_EQ(book.Take(retained).value(), true);
+  EXPECT_EQ(book.Take(retained).value(), false);
 }
 
 TEST(CheckRecord, TakesTheItemsRecord) {
