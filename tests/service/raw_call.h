@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grpc/grpc.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -22,6 +23,10 @@
 #include "common/rpc.h"
 
 namespace shoal {
+
+// gRPC shuts down with its last object, and then sometimes waits ten seconds for a thread of its own
+// that polls. A test program that includes this keeps it up until its end.
+inline const bool kGrpcStaysUp = (grpc_init(), true);
 
 // Only a broken program waits so long.
 inline constexpr absl::Duration kLong = absl::Seconds(60);
