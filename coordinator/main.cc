@@ -1,6 +1,7 @@
 // shoal-coordinator: decides, hands out work and remembers everything of one run.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "common/rpc.h"
 #include "common/shutdown.h"
 #include "common/version.h"
+#include "coordinator/run/address_file.h"
 #include "coordinator/service/peer_services.h"
 #include "coordinator/service/run_host.h"
 #include "coordinator/service/run_service.h"
@@ -71,6 +73,9 @@ int Serve(const Arguments& arguments, ShutdownSignal& signal) {
   auto server = StartServer(arguments.server, {&workers, &learners, &runs});
   if (!server.ok()) return Fail(server.status());
   LogInfo("listening", {{"address", (*server)->address()}});
+  // Destroyed before the host, and so removed while the run is still locked.
+  auto address_file = AddressFile::Write(arguments.run.run_dir, (*server)->address());
+  if (!address_file.ok()) return Fail(address_file.status());
   std::printf("listening on %s\n", (*server)->address().c_str());
   std::fflush(stdout);
 
@@ -101,6 +106,8 @@ int Main(int argc, char** argv) {
   if (*outcome == CommandLineOutcome::kShown) return 0;
   if (arguments.exit_with_parent) DieWithParent();
   arguments.run.lease_time = absl::Seconds(arguments.lease_seconds);
+  // Several within a lease, so that one that is late costs nobody a lease.
+  arguments.run.heartbeat_interval = std::min(absl::Seconds(1), arguments.run.lease_time / 4);
   LogOptions log;
   log.component = "coordinator";
   log.file = arguments.log;

@@ -19,6 +19,7 @@ struct Command {
 // keep their arguments alive themselves.
 Command AddTrainCommand(CLI::App& app);
 Command AddEvalCommand(CLI::App& app);
+Command AddStatusCommand(CLI::App& app);
 Command AddGateReplayCommand(CLI::App& app);
 Command AddTailMakeCommand(CLI::App& app);
 Command AddVerifyCommand(CLI::App& app);

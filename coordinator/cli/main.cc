@@ -22,8 +22,8 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", VersionLine("shoal"));
   app.require_subcommand(1);
   const std::vector<Command> commands = {AddTrainCommand(app), AddEvalCommand(app),
-                                         AddGateReplayCommand(app), AddTailMakeCommand(app),
-                                         AddVerifyCommand(app)};
+                                         AddStatusCommand(app), AddGateReplayCommand(app),
+                                         AddTailMakeCommand(app), AddVerifyCommand(app)};
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);
   if (!outcome.ok()) return ReportError(outcome.status());
   if (*outcome == CommandLineOutcome::kShown) return kExitDone;

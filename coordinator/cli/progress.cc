@@ -3,14 +3,46 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 
 namespace shoal {
 namespace {
+
+bool Waiting(const v1::RunStatus& status) {
+  return status.state() == v1::RunStatus::STATE_WAITING_FOR_LEARNER ||
+         status.state() == v1::RunStatus::STATE_WAITING_FOR_ACTORS;
+}
+
+// Names only, so that it changes when somebody goes missing or is back, and not with the time.
+std::string MissingNames(const v1::RunStatus& status) {
+  std::vector<std::string> names;
+  for (const v1::MissingPeer& peer : status.missing()) names.push_back(peer.name());
+  std::sort(names.begin(), names.end());
+  return absl::StrJoin(names, ",");
+}
+
+size_t TerminalWidth() {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 20) return 79;
+  return size.ws_col - 1;
+}
+
+}  // namespace
+
+std::string DurationText(double seconds) {
+  const int64_t total = std::llround(std::max(0.0, seconds));
+  if (total >= 3600) {
+    return absl::StrFormat("%d:%02d:%02d", total / 3600, total / 60 % 60, total % 60);
+  }
+  return absl::StrFormat("%d:%02d", total / 60, total % 60);
+}
 
 std::string PhaseText(const v1::RunStatus& status) {
   switch (status.state()) {
@@ -34,30 +66,25 @@ std::string PhaseText(const v1::RunStatus& status) {
   }
 }
 
-bool Waiting(const v1::RunStatus& status) {
-  return status.state() == v1::RunStatus::STATE_WAITING_FOR_LEARNER ||
-         status.state() == v1::RunStatus::STATE_WAITING_FOR_ACTORS;
-}
-
-size_t TerminalWidth() {
-  winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 20) return 79;
-  return size.ws_col - 1;
-}
-
-}  // namespace
-
-std::string DurationText(double seconds) {
-  const int64_t total = std::llround(std::max(0.0, seconds));
-  if (total >= 3600) {
-    return absl::StrFormat("%d:%02d:%02d", total / 3600, total / 60 % 60, total % 60);
+std::string MissingText(const v1::RunStatus& status) {
+  constexpr int kMost = 5;
+  std::string text;
+  for (int i = 0; i < std::min(kMost, status.missing_size()); ++i) {
+    const v1::MissingPeer& peer = status.missing(i);
+    absl::StrAppendFormat(&text, "%s%s (%d s)", i > 0 ? ", " : "", peer.name(),
+                          std::llround(peer.silent_seconds()));
   }
-  return absl::StrFormat("%d:%02d", total / 60, total % 60);
+  if (status.missing_size() > kMost) {
+    absl::StrAppend(&text, " and ", status.missing_size() - kMost, " more");
+  }
+  return text;
 }
 
 std::string ProgressText(const v1::RunStatus& status) {
   std::string text = absl::StrFormat("iteration %d/%d  %s", status.iteration(),
                                      status.total_iterations(), PhaseText(status));
+  // Early in the line, which may be cut off at the terminal's width.
+  if (status.missing_size() > 0) absl::StrAppend(&text, "  missing: ", MissingText(status));
   if (status.rows_per_second() > 0) {
     absl::StrAppendFormat(&text, "  %.0f rows/s", status.rows_per_second());
   }
@@ -99,9 +126,10 @@ void ProgressPrinter::Show(const v1::RunStatus& status) {
     line_shown_ = true;
     return;
   }
-  const std::string key =
+  const std::string key = absl::StrCat(
       Waiting(status) ? PhaseText(status)
-                      : absl::StrCat(status.committed_iteration(), "/", status.evaluations_done());
+                      : absl::StrCat(status.committed_iteration(), "/", status.evaluations_done()),
+      " ", MissingNames(status));
   if (key == last_key_) return;
   last_key_ = key;
   std::printf("%s\n", text.c_str());

@@ -137,6 +137,7 @@ void RunLoop::SendRetain() {
 }
 
 void RunLoop::Tick(absl::Time now) {
+  absent_.Expire(now);
   for (auto& [id, worker] : workers_) {
     if (now - worker.last_message > options_.lease_time) {
       LogWarning("actor is silent", {{"worker", worker.hello.name()}});

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "coordinator/leases/lease_table.h"
+#include "coordinator/run/absent_peers.h"
 #include "coordinator/run/evaluations.h"
 #include "coordinator/run/open_run.h"
 #include "coordinator/run/ports.h"
@@ -114,6 +115,7 @@ class RunLoop {
   void End(State state, const std::string& message);
   std::vector<LeaseRow> TakeEndedLeases();
   void FillState(v1::RunStatus& status) const;
+  void FillPeers(v1::RunStatus& status, absl::Time now) const;
 
   RunLoopOptions options_;
   OpenedRun run_;
@@ -130,6 +132,7 @@ class RunLoop {
   std::map<WorkerId, Worker> workers_;
   WorkerId next_worker_ = 1;
   Learner learner_;
+  AbsentPeers absent_;
   // When stopping and the learner's absence were both noticed first.
   absl::Time stop_waits_since_ = absl::InfiniteFuture();
 };

@@ -64,6 +64,7 @@ absl::StatusOr<WorkerId> RunLoop::WorkerArrived(const v1::WorkerHello& hello, Wo
   worker.port = port;
   worker.hello = hello;
   worker.last_message = now;
+  absent_.Back(/*learner=*/false, hello.name());
   v1::WorkResponse response;
   v1::WorkerWelcome* welcome = response.mutable_welcome();
   welcome->set_run_id(run_.info.id);
@@ -106,7 +107,16 @@ void RunLoop::WorkerGone(WorkerId id, absl::Time now) {
   if (found == workers_.end()) return;
   const int lost = leases_->WorkerGone(id, now);
   LogInfo("actor left", {{"worker", found->second.hello.name()}, {"leases_lost", lost}});
+  const Worker gone = std::move(found->second);
   workers_.erase(found);
+  // An actor that is cut off may be back before its old stream has ended.
+  const bool back = std::any_of(workers_.begin(), workers_.end(), [&](const auto& other) {
+    return other.second.hello.name() == gone.hello.name();
+  });
+  if (!back && !over()) {
+    absent_.Left({false, gone.hello.name(), gone.hello.cpu(), gone.hello.build(), gone.items_done,
+                  gone.last_message});
+  }
   Advance(now);
 }
 
@@ -122,6 +132,7 @@ absl::Status RunLoop::LearnerArrived(const v1::LearnerHello& hello, LearnerPort*
         absl::StrCat("the run has a learner at ", learner_.hello.address()));
   }
   learner_ = Learner{port, hello, now};
+  absent_.Back(/*learner=*/true, "");
   Welcome();
   LogInfo("learner arrived", {{"device", hello.device()}, {"address", hello.address()},
                               {"build", hello.build()}, {"cpu", hello.cpu()}});
@@ -179,6 +190,10 @@ void RunLoop::OnLearnerMessage(LearnerPort* port, const v1::LearnRequest& messag
 void RunLoop::LearnerGone(LearnerPort* port, absl::Time now) {
   if (learner_.port != port) return;
   LogWarning("the learner left", {{"address", learner_.hello.address()}});
+  if (!over()) {
+    absent_.Left({true, "learner", learner_.hello.cpu(), learner_.hello.build(), 0,
+                  learner_.last_message});
+  }
   learner_ = Learner{};
   training_->LearnerGone();
   Advance(now);

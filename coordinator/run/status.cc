@@ -1,10 +1,36 @@
 // RunLoop::Status: what the loop tells people.
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "coordinator/run/run_loop.h"
 
 namespace shoal {
+namespace {
+
+// Who was there and is not: "; gone: actor-0, actor-1". No times, so that it stays as it is.
+std::string GoneText(const AbsentPeers& absent) {
+  constexpr size_t kMost = 5;
+  std::vector<std::string> names;
+  for (const AbsentPeer& peer : absent.peers()) {
+    if (!peer.learner) names.push_back(peer.name);
+  }
+  if (names.empty()) return "";
+  std::sort(names.begin(), names.end());
+  const size_t more = names.size() > kMost ? names.size() - kMost : 0;
+  names.resize(names.size() - more);
+  return absl::StrCat("; gone: ", absl::StrJoin(names, ", "),
+                      more > 0 ? absl::StrCat(" and ", more, " more") : "");
+}
+
+bool LearnerWasThere(const AbsentPeers& absent) {
+  return std::any_of(absent.peers().begin(), absent.peers().end(),
+                     [](const AbsentPeer& peer) { return peer.learner; });
+}
+
+}  // namespace
 
 v1::RunStatus RunLoop::Status(absl::Time now) const {
   v1::RunStatus status;
@@ -33,20 +59,53 @@ v1::RunStatus RunLoop::Status(absl::Time now) const {
     status.set_environment_steps_per_second(seconds > 0 ? last->environment_steps / seconds : 0);
     status.set_seconds_left(seconds * static_cast<double>(training_->total() - committed));
   }
-  for (const auto& [id, worker] : workers_) {
-    v1::WorkerStatus* w = status.add_workers();
-    w->set_name(worker.hello.name());
-    w->set_connected(true);
-    w->set_cpu(worker.hello.cpu());
-    w->set_build(worker.hello.build());
-    w->set_items_done(worker.items_done);
-    w->set_silent_seconds(absl::ToDoubleSeconds(now - worker.last_message));
-  }
-  status.set_learner_connected(learner_.port != nullptr);
-  status.set_learner_device(learner_.hello.device());
+  FillPeers(status, now);
   status.set_alarms(alarms_);
   status.set_alarm(alarm_);
   return status;
+}
+
+void RunLoop::FillPeers(v1::RunStatus& status, absl::Time now) const {
+  // One that is late by less may just be busy.
+  const absl::Duration missed_after = 2 * options_.heartbeat_interval;
+  auto miss = [&](const std::string& name, absl::Time last_heard, bool connected) {
+    if (over() || now - last_heard < missed_after) return;
+    v1::MissingPeer* peer = status.add_missing();
+    peer->set_name(name);
+    peer->set_silent_seconds(absl::ToDoubleSeconds(now - last_heard));
+    peer->set_connected(connected);
+  };
+  auto add = [&](const std::string& name, const std::string& cpu, const std::string& build,
+                 int64_t items_done, absl::Time last_heard, bool connected) {
+    v1::WorkerStatus* worker = status.add_workers();
+    worker->set_name(name);
+    worker->set_connected(connected);
+    worker->set_cpu(cpu);
+    worker->set_build(build);
+    worker->set_items_done(items_done);
+    worker->set_silent_seconds(absl::ToDoubleSeconds(now - last_heard));
+    miss(name, last_heard, connected);
+  };
+  absl::Time learner_heard = absl::InfinitePast();
+  if (learner_.port != nullptr) learner_heard = learner_.last_message;
+  for (const AbsentPeer& peer : absent_.peers()) {
+    if (peer.learner) learner_heard = peer.last_heard;
+  }
+  status.set_learner_connected(learner_.port != nullptr);
+  status.set_learner_device(learner_.hello.device());
+  status.set_learner_silent_seconds(-1);
+  if (learner_heard != absl::InfinitePast()) {
+    status.set_learner_silent_seconds(absl::ToDoubleSeconds(now - learner_heard));
+    miss("learner", learner_heard, learner_.port != nullptr);
+  }
+  for (const auto& [id, worker] : workers_) {
+    add(worker.hello.name(), worker.hello.cpu(), worker.hello.build(), worker.items_done,
+        worker.last_message, true);
+  }
+  for (auto peer = absent_.peers().rbegin(); peer != absent_.peers().rend(); ++peer) {
+    if (peer->learner) continue;
+    add(peer->name, peer->cpu, peer->build, peer->items_done, peer->last_heard, false);
+  }
 }
 
 void RunLoop::FillState(v1::RunStatus& status) const {
@@ -69,13 +128,15 @@ void RunLoop::FillState(v1::RunStatus& status) const {
   if (!learner_.ready) {
     status.set_state(v1::RunStatus::STATE_WAITING_FOR_LEARNER);
     if (!stopping_) {
-      status.set_message(learner_.port == nullptr ? "no learner is connected"
-                                                  : "the learner is getting ready");
+      status.set_message(learner_.port != nullptr   ? "the learner is getting ready"
+                         : LearnerWasThere(absent_) ? "no learner is connected; the last one is gone"
+                                                    : "no learner is connected");
     }
   } else if (workers_.empty() && leases_->available() > 0) {
     status.set_state(v1::RunStatus::STATE_WAITING_FOR_ACTORS);
     if (!stopping_) {
-      status.set_message(absl::StrCat("no actor is connected; ", leases_->available(), " items wait"));
+      status.set_message(absl::StrCat("no actor is connected; ", leases_->available(), " items wait",
+                                      GoneText(absent_)));
     }
   } else if (training_->updating()) {
     status.set_state(v1::RunStatus::STATE_UPDATE);

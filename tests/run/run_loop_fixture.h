@@ -46,9 +46,10 @@ class RunLoopTest : public testing::Test {
     ASSERT_TRUE(loop.ok()) << loop.status();
     loop_ = *std::move(loop);
   }
-  WorkerId Arrive(FakeWorker& worker, const std::string& kernel = "kernel") {
+  WorkerId Arrive(FakeWorker& worker, const std::string& kernel = "kernel",
+                  const std::string& name = "worker") {
     v1::WorkerHello hello;
-    hello.set_name("worker");
+    hello.set_name(name);
     hello.set_kernel_id(kernel);
     hello.set_protocol(v1::PROTOCOL_CURRENT);
     auto id = loop_->WorkerArrived(hello, &worker, now_);

@@ -229,6 +229,88 @@ TEST_F(RunLoopTest, FailuresThatPassAreRetriedAndOthersEndTheRun) {
   EXPECT_THAT(loop_->Status(now_).message(), HasSubstr("because"));
 }
 
+TEST_F(RunLoopTest, StatusNamesThoseWhoAreSilentOrGone) {
+  Open();
+  EXPECT_EQ(loop_->Status(now_).learner_silent_seconds(), -1) << "none was there yet";
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker ann, bob;
+  const WorkerId a = Arrive(ann, "kernel", "ann");
+  const WorkerId b = Arrive(bob, "kernel", "bob");
+  EXPECT_EQ(loop_->Status(now_).missing_size(), 0);
+  v1::WorkRequest beat;
+  beat.mutable_heartbeat()->set_sequence(1);
+  v1::LearnRequest learner_beat;
+  learner_beat.mutable_heartbeat()->set_sequence(1);
+  now_ += absl::Seconds(1);
+  EXPECT_EQ(loop_->Status(now_).missing_size(), 0) << "one heartbeat may be late";
+  now_ += absl::Seconds(1);
+  loop_->OnWorkerMessage(b, beat, now_);
+  loop_->OnLearnerMessage(&learner, learner_beat, now_);
+  v1::RunStatus status = loop_->Status(now_);
+  ASSERT_EQ(status.missing_size(), 1);
+  EXPECT_EQ(status.missing(0).name(), "ann");
+  EXPECT_EQ(status.missing(0).silent_seconds(), 2);
+  EXPECT_TRUE(status.missing(0).connected());
+
+  // Its stream ends; it stays missing.
+  loop_->WorkerGone(a, now_);
+  status = loop_->Status(now_ + absl::Seconds(1));
+  ASSERT_EQ(status.missing_size(), 1);
+  EXPECT_EQ(status.missing(0).silent_seconds(), 3);
+  EXPECT_FALSE(status.missing(0).connected());
+  ASSERT_EQ(status.workers_size(), 2);
+  EXPECT_EQ(status.workers(0).name(), "bob");
+  EXPECT_TRUE(status.workers(0).connected());
+  EXPECT_EQ(status.workers(1).name(), "ann");
+  EXPECT_FALSE(status.workers(1).connected());
+
+  // The rest goes too, and the messages say who is waited for.
+  loop_->WorkerGone(b, now_);
+  status = loop_->Status(now_);
+  EXPECT_EQ(status.state(), v1::RunStatus::STATE_WAITING_FOR_ACTORS);
+  EXPECT_THAT(status.message(), HasSubstr("gone: ann, bob"));
+  loop_->LearnerGone(&learner, now_);
+  now_ += absl::Seconds(2);
+  status = loop_->Status(now_);
+  EXPECT_EQ(status.state(), v1::RunStatus::STATE_WAITING_FOR_LEARNER);
+  EXPECT_THAT(status.message(), HasSubstr("the last one is gone"));
+  EXPECT_EQ(status.learner_silent_seconds(), 2);
+  ASSERT_EQ(status.missing_size(), 3);
+  EXPECT_EQ(status.missing(0).name(), "learner");
+
+  // They come back, one of them before its old stream has ended.
+  FakeLearner next;
+  Arrive(next, "two");
+  FakeWorker ann_again, bob_again, bob_later;
+  Arrive(ann_again, "kernel", "ann");
+  const WorkerId cut_off = Arrive(bob_again, "kernel", "bob");
+  Arrive(bob_later, "kernel", "bob");
+  loop_->WorkerGone(cut_off, now_);
+  status = loop_->Status(now_);
+  EXPECT_EQ(status.missing_size(), 0) << status.DebugString();
+  EXPECT_EQ(status.workers_size(), 2) << status.DebugString();
+}
+
+TEST_F(RunLoopTest, NobodyIsMissingFromARunThatIsOver) {
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker ann, bob;
+  const WorkerId a = Arrive(ann, "kernel", "ann");
+  Arrive(bob, "kernel", "bob");
+  now_ += absl::Seconds(3);
+  EXPECT_EQ(loop_->Status(now_).missing_size(), 3);
+  loop_->WorkerGone(a, now_);
+  loop_->LearnerGone(&learner, now_);
+  loop_->Stop(now_);
+  now_ += absl::Seconds(4);
+  loop_->Tick(now_);
+  loop_->Tick(now_ + absl::Seconds(4));
+  EXPECT_TRUE(loop_->over());
+  EXPECT_EQ(loop_->Status(now_).missing_size(), 0);
+}
+
 TEST_F(RunLoopTest, AReopenedRunGoesOnAfterTheLastCommit) {
   Open();
   {
