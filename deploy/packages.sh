@@ -13,7 +13,7 @@ packages=(
   # the rest
   libspdlog-dev libcli11-dev nlohmann-json3-dev libsqlite3-dev libssl-dev libxxhash-dev
   # tests
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libgtest-dev libgmock-dev libbenchmark-dev iproute2 nftables
 )
 
 missing=()
