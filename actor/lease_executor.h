@@ -21,7 +21,7 @@ struct ExecutorOptions {
   std::string backend = "fused";
   // Policies kept as backends: those of two iterations, and of evaluations that run beside them.
   size_t policies = 4;
-  // One attempt to fetch a policy.
+  // Between two pieces of a policy.
   absl::Duration fetch_limit = absl::Seconds(30);
   // An unreachable learner is tried again for so long; then the item fails.
   absl::Duration unavailable_limit = absl::Seconds(3);

@@ -16,7 +16,8 @@
 
 namespace shoal {
 
-// The bytes of a version. Unavailable: no answer within the limit, or no learner. NotFound: it does
+// The bytes of a version. `limit` is for the time between two pieces; how long the whole takes
+// depends on the link (at most 10 minutes). Unavailable: no piece within the limit, or no learner. NotFound: it does
 // not have the version. DataLoss: what came has another SHA-256; the message names both.
 // ResourceExhausted: more bytes than any policy has.
 absl::StatusOr<std::string> FetchPolicy(v1::PolicyService::Stub& learner, const std::string& sha256,

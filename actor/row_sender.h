@@ -18,8 +18,8 @@ struct PushLimits {
   absl::Duration answer_limit = absl::Seconds(5);
   // Between two acknowledgements. There is no limit on the whole, since that depends on the link.
   absl::Duration progress_limit = absl::Seconds(30);
-  // Chunks on their way without acknowledgement.
-  int window = 4;
+  // Chunks on their way without acknowledgement: 1 MiB.
+  int window = 16;
 };
 
 // The header that announces a record's rows.

@@ -30,7 +30,7 @@ namespace shoal {
 struct LearnerOptions {
   std::string coordinator;  // "unix:/path" or "host:port"
   std::string run_dir;      // holds checkpoints/
-  ServerOptions server;
+  ServerOptions server = {.keepalive = kBulkKeepalive};
   std::string advertise;  // What actors are told; empty: where the server really listens.
   int threads = 1;
   // What learns, in words, as long as no run has said it.

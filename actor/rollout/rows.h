@@ -15,8 +15,9 @@
 
 namespace shoal {
 
-// A chunk message is at most so large, in bytes.
-inline constexpr int64_t kMaxChunkBytes = int64_t{1} << 20;
+// An actor's chunk message is at most so large, in bytes. All of a message may be on its way at once,
+// whatever flow control says, so on a slow link larger ones would hold up everything behind them.
+inline constexpr int64_t kMaxChunkBytes = int64_t{64} << 10;
 
 // A log-probability may exceed 0 by this much: it is the rounded result of a log-softmax.
 inline constexpr float kLogProbTolerance = 1e-5f;

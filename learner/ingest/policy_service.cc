@@ -5,7 +5,8 @@
 namespace shoal {
 namespace {
 
-constexpr size_t kPieceBytes = size_t{1} << 20;
+// All of a message may be on its way at once; larger ones would fill a slow link for seconds.
+constexpr size_t kPieceBytes = size_t{64} << 10;
 
 // Hexadecimal digits of a SHA-256.
 constexpr size_t kNameBytes = 64;

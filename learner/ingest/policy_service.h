@@ -1,4 +1,4 @@
-// PolicyService (shoal/v1/rows.proto): the bytes of a policy version, in pieces of at most 1 MiB.
+// PolicyService (shoal/v1/rows.proto): the bytes of a policy version, in pieces of 64 KiB.
 // NotFound: no such version here (yet). ResourceExhausted: too many calls at once. InvalidArgument: a
 // name that no version can have. A call whose client does not read is cancelled.
 #pragma once

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/synchronization/mutex.h"
 #include "actor/policy_cache.h"
 #include "common/hash.h"
 #include "common/rpc.h"
@@ -89,6 +90,35 @@ TEST(PolicyServiceTest, LimitsItsCallsAndEndsThoseThatDoNotRead) {
   const auto reader = stub->GetPolicy(context.get(), request);
   EXPECT_FALSE(reader->Read(&response));
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+// Sends one piece, and then nothing until the client gives up.
+class SilentPolicyService final : public v1::PolicyService::Service {
+ public:
+  grpc::Status GetPolicy(grpc::ServerContext* context, const v1::GetPolicyRequest*,
+                         grpc::ServerWriter<v1::GetPolicyResponse>* writer) override {
+    v1::GetPolicyResponse piece;
+    piece.set_data("the beginning");
+    writer->Write(piece);
+    absl::MutexLock lock(&mutex_);
+    auto cancelled = [&] { return context->IsCancelled(); };
+    while (!cancelled()) mutex_.AwaitWithTimeout(absl::Condition(&never_), absl::Milliseconds(10));
+    return grpc::Status::CANCELLED;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  const bool never_ = false;
+};
+
+TEST(PolicyServiceTest, ALearnerThatGoesSilentIsGivenUp) {
+  SilentPolicyService service;
+  const auto server = StartServer({}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub = v1::PolicyService::NewStub(*ConnectChannel((*server)->address()));
+  const auto fetched = FetchPolicy(*stub, std::string(64, 'a'), absl::Milliseconds(300));
+  EXPECT_EQ(fetched.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(fetched.status().message(), HasSubstr("has sent nothing"));
 }
 
 TEST(PolicyServiceTest, CacheRefusesWhatIsNoPolicy) {

@@ -44,7 +44,7 @@ TEST(DelayTest, ALongLineChangesNothing) {
                         {"--coordinator=" + (*coordinator)->address(), absl::StrCat("--name=", name)}),
               absl::OkStatus());
   }
-  ASSERT_EQ(run.WaitForEnd(), absl::OkStatus());
+  ASSERT_EQ(run.WaitForEnd("coordinator"), absl::OkStatus());
   const auto result = ResultOf(*folder);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->policy_sha256, expected->policy_sha256);

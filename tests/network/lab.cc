@@ -47,8 +47,8 @@ std::string NameOfProcess(const std::string& pid) {
   return name;
 }
 
-// Namespaces of tests that no longer run. A process id that now belongs to some other program, or to
-// a lab's test again, tells them apart by the program's name.
+// Namespaces of tests that no longer run. Their process id may belong to another program by now, or,
+// seldom, to another test: then they stay until the next time.
 void RemoveLeftovers() {
   std::error_code error;
   std::vector<std::string> names;
@@ -59,7 +59,7 @@ void RemoveLeftovers() {
     absl::string_view rest = name;
     if (!absl::ConsumePrefix(&rest, kPrefix)) continue;
     const std::string pid(rest.substr(0, rest.find('-')));
-    if (pid != std::to_string(getpid()) && NameOfProcess(pid) == NameOfProcess("self")) continue;
+    if (pid != std::to_string(getpid()) && absl::EndsWith(NameOfProcess(pid), "_test")) continue;
     (void)RunTool({"ip", "netns", "del", name});
   }
 }

@@ -110,18 +110,19 @@ absl::StatusOr<v1::RunStatus> LabRun::WaitFor(
   return absl::DeadlineExceededError(absl::StrCat("waited for ", what, ": ", last.DebugString()));
 }
 
-absl::Status LabRun::WaitForEnd() {
+absl::Status LabRun::WaitForEnd(const std::string& name) {
+  const auto found = programs_.find(name);
+  if (found == programs_.end()) return absl::NotFoundError(name);
   const absl::Time deadline = absl::Now() + kPatience;
-  for (auto& [name, process] : programs_) {
-    const auto ended = process->WaitUntil(deadline);
-    if (!ended) {
-      const auto status = Status([](std::vector<std::string> command) { return command; });
-      return absl::DeadlineExceededError(absl::StrCat(
-          name, " does not end: ", LastWords(name), status ? status->DebugString() : ""));
-    }
+  bool ended = false;
+  while (!ended && absl::Now() < deadline) {
+    ended = found->second->WaitFor(absl::Milliseconds(100)).has_value();
     if (absl::Status alive = CheckPrograms(); !alive.ok()) return alive;
   }
-  return absl::OkStatus();
+  if (ended) return absl::OkStatus();
+  const auto status = Status([](std::vector<std::string> command) { return command; });
+  return absl::DeadlineExceededError(absl::StrCat(name, " does not end: ", LastWords(name),
+                                                  status ? status->DebugString() : ""));
 }
 
 absl::Status LabRun::CheckPrograms() {

@@ -49,7 +49,7 @@ class LabRun {
   // logs/NAME.out.
   absl::Status Start(const std::string& name, const On& on, const std::string& program,
                      std::vector<std::string> arguments);
-  // SIGKILL, and waits for its end.
+  // SIGKILL, and waits for its end. FailedPrecondition: it has ended already.
   absl::Status Kill(const std::string& name);
 
   // What `shoal status RUN` on that machine says; nothing if it says nothing (yet).
@@ -61,9 +61,10 @@ class LabRun {
       const std::string& what, const On& on,
       const std::function<bool(const v1::RunStatus&)>& condition);
 
-  // Waits until all programs have ended, as they do when the run is done; an error names those that
-  // did not, or not well, with their last words.
-  absl::Status WaitForEnd();
+  // Waits until this program has ended, as a coordinator does when its run is done. An error: it did
+  // not, or not well, or another one has failed, with its last words. Others need not have ended: a
+  // dismissal may get lost with a connection.
+  absl::Status WaitForEnd(const std::string& name);
 
  private:
   // A program that has ended though nobody killed it.

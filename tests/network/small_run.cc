@@ -68,7 +68,7 @@ absl::StatusOr<RunResult> SmallRuns::Reference(const SmallRun& run) {
   absl::Status status = train.Start(
       "train", [](std::vector<std::string> command) { return command; }, "shoal",
       {"train", "--resume", *folder, "--actors", "2", "--learner_threads", "2"});
-  if (status.ok()) status = train.WaitForEnd();
+  if (status.ok()) status = train.WaitForEnd("train");
   if (!status.ok()) return status;
   auto result = ResultOf(*folder);
   if (result.ok()) references_[key] = *result;

@@ -70,7 +70,7 @@ TEST(RowsChecksum, IsThatOfTheColumnsInOrder) {
   EXPECT_EQ(RowsChecksum(Rows{}), Xxh3_128Hex(""));
 }
 
-TEST(RowsPerChunk, FillsOneMebibyteAndNoMore) {
+TEST(RowsPerChunk, FillsAChunkAndNoMore) {
   for (int obs_dim : {11, 18}) {
     const int64_t count = RowsPerChunk(obs_dim);
     v1::RowChunk chunk = MakeChunk(MakeRows(static_cast<int>(count), obs_dim));
