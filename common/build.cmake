@@ -8,10 +8,14 @@ target_compile_options(shoal_flags INTERFACE -Wall -Wextra -Werror -ffp-contract
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   target_compile_options(shoal_flags INTERFACE -Wthread-safety)
 endif()
+# Sanitizers alone, for code that is generated for us and must be watched like our own.
+add_library(shoal_sanitizer INTERFACE)
 if(SHOAL_SANITIZER)
-  target_compile_options(shoal_flags INTERFACE -fsanitize=${SHOAL_SANITIZER} -fno-omit-frame-pointer)
-  target_link_options(shoal_flags INTERFACE -fsanitize=${SHOAL_SANITIZER})
+  target_compile_options(shoal_sanitizer INTERFACE -fsanitize=${SHOAL_SANITIZER}
+    -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(shoal_sanitizer INTERFACE -fsanitize=${SHOAL_SANITIZER})
 endif()
+target_link_libraries(shoal_flags INTERFACE shoal_sanitizer)
 
 # shoal_library(NAME [DEPS target...]): every .cc of the current folder.
 function(shoal_library name)
@@ -28,10 +32,13 @@ function(shoal_program name)
   cmake_parse_arguments(ARG "" "MAIN" "DEPS" ${ARGN})
   add_executable(${name} ${ARG_MAIN})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} shoal_flags)
+  if(TARGET shoal_tsan_absl_mutex)
+    target_link_libraries(${name} PRIVATE shoal_tsan_absl_mutex)
+  endif()
 endfunction()
 
 # shoal_test(NAME SOURCES file... DEPS target...): one GoogleTest program, run by CTest from the
-# repository root.
+# repository root. In a sanitizer build a report of the program, or of any that it starts, fails it.
 function(shoal_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_TIMEOUT)
@@ -39,8 +46,15 @@ function(shoal_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main shoal_flags)
+  if(TARGET shoal_tsan_absl_mutex)
+    target_link_libraries(${name} PRIVATE shoal_tsan_absl_mutex)
+  endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set(wrapper)
+  if(SHOAL_SANITIZER)
+    set(wrapper ${CMAKE_SOURCE_DIR}/tests/sanitizers/run.sh)
+  endif()
+  add_test(NAME ${name} COMMAND ${wrapper} $<TARGET_FILE:${name}> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
 endfunction()
 
