@@ -3,15 +3,14 @@
 #include <google/protobuf/util/json_util.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/files.h"
 #include "coordinator/cli/status_text.h"
-#include "nlohmann/json.hpp"
 #include "tests/network/lab.h"
 
 namespace shoal {
@@ -22,25 +21,13 @@ constexpr absl::Duration kPatience = absl::Seconds(120);
 
 }  // namespace
 
-absl::StatusOr<RunResult> ResultOf(const std::string& run_dir) {
-  RunResult result;
+absl::StatusOr<RunRecord> RecordOf(const std::string& run_dir) {
   auto status = StatusFromFolder(run_dir);
   if (!status.ok()) return status.status();
   if (status->state() != v1::RunStatus::STATE_DONE) {
     return absl::FailedPreconditionError(absl::StrCat("the run is not done: ", status->DebugString()));
   }
-  result.policy_sha256 = status->policy_sha256();
-  auto history = ReadFile(absl::StrCat(run_dir, "/eval_multi_history.jsonl"));
-  if (!history.ok()) return history.status();
-  for (absl::string_view line : absl::StrSplit(*history, '\n', absl::SkipEmpty())) {
-    auto json = nlohmann::ordered_json::parse(line.begin(), line.end());
-    json.erase("timestamp");
-    result.evaluations.push_back(json.dump());
-  }
-  auto gate = ReadFile(absl::StrCat(run_dir, "/penalty_stage_debug.jsonl"));
-  if (!gate.ok()) return gate.status();
-  result.gate = *std::move(gate);
-  return result;
+  return ReadRunRecord(run_dir);
 }
 
 std::string ProgramFolder() {

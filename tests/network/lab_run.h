@@ -12,24 +12,13 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/subprocess.h"
+#include "coordinator/verify/run_record.h"
 #include "shoal/v1/run.pb.h"
 
 namespace shoal {
 
-// What must be the same for every run of the same options. The whole of what two runs must share is
-// more (plans, shard states, tail pointers, every JSON file); a comparison of two run folders belongs
-// into ResultOf and into operator==.
-struct RunResult {
-  std::string policy_sha256;
-  // Lines of eval_multi_history.jsonl without their timestamps.
-  std::vector<std::string> evaluations;
-  std::string gate;
-
-  bool operator==(const RunResult&) const = default;
-};
-
-// NotFound and others: the run's files are not there or cannot be read.
-absl::StatusOr<RunResult> ResultOf(const std::string& run_dir);
+// The record of a run that is done. FailedPrecondition: it is not. Others are ReadRunRecord's.
+absl::StatusOr<RunRecord> RecordOf(const std::string& run_dir);
 
 // Where a program runs: how a command is made to run there (with RunTool or Subprocess).
 using On = std::function<std::vector<std::string>(std::vector<std::string> command)>;

@@ -19,6 +19,7 @@ namespace shoal {
 namespace {
 
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Not;
 
 constexpr double kLeaseSeconds = 3;
@@ -148,19 +149,16 @@ class NetworkTest : public testing::Test {
 
   void ExpectTheSameEnd() {
     ASSERT_EQ(run_->WaitForEnd("coordinator"), absl::OkStatus());
-    auto result = ResultOf(folder_);
-    ASSERT_TRUE(result.ok()) << result.status();
-    EXPECT_EQ(result->policy_sha256, expected_.policy_sha256);
-    EXPECT_EQ(result->evaluations, expected_.evaluations);
-    EXPECT_EQ(result->gate, expected_.gate);
-    EXPECT_FALSE(result->evaluations.empty());
+    auto record = RecordOf(folder_);
+    ASSERT_TRUE(record.ok()) << record.status();
+    EXPECT_THAT(Differences(expected_, *record), IsEmpty());
   }
 
   static std::string* missing_;
   static SmallRuns* runs_;
   std::unique_ptr<NetworkLab> lab_;
   std::string folder_;
-  RunResult expected_;
+  RunRecord expected_;
   std::unique_ptr<LabRun> run_;
 };
 

@@ -59,7 +59,7 @@ absl::StatusOr<std::string> SmallRuns::Prepare(const std::string& name, const Sm
   return PrepareRun(request);
 }
 
-absl::StatusOr<RunResult> SmallRuns::Reference(const SmallRun& run) {
+absl::StatusOr<RunRecord> SmallRuns::Reference(const SmallRun& run) {
   const std::string key = absl::StrCat(run.curriculum, " ", run.n_steps);
   if (const auto found = references_.find(key); found != references_.end()) return found->second;
   auto folder = Prepare(absl::StrCat("reference-", references_.size()), run);
@@ -70,7 +70,7 @@ absl::StatusOr<RunResult> SmallRuns::Reference(const SmallRun& run) {
       {"train", "--resume", *folder, "--actors", "2", "--learner_threads", "2"});
   if (status.ok()) status = train.WaitForEnd("train");
   if (!status.ok()) return status;
-  auto result = ResultOf(*folder);
+  auto result = RecordOf(*folder);
   if (result.ok()) references_[key] = *result;
   return result;
 }

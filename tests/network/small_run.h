@@ -26,12 +26,12 @@ class SmallRuns {
 
   // Makes the folder of a run that nobody works on yet; returns it.
   absl::StatusOr<std::string> Prepare(const std::string& name, const SmallRun& run);
-  // The result of an undisturbed run of these options: by `shoal train`, once.
-  absl::StatusOr<RunResult> Reference(const SmallRun& run);
+  // The record of an undisturbed run of these options: by `shoal train`, once.
+  absl::StatusOr<RunRecord> Reference(const SmallRun& run);
 
  private:
   std::filesystem::path folder_;
-  std::map<std::string, RunResult> references_;
+  std::map<std::string, RunRecord> references_;
 };
 
 }  // namespace shoal
