@@ -1,14 +1,36 @@
 #!/usr/bin/env bash
-# Installs, builds and runs all tests. Run it again and it skips what is done.
+# Installs, builds and runs the tests. Run it again and it skips what is done.
 # Usage: tests/run.sh [PRESET [argument of ctest]...]   (PRESET: release, debug, asan or tsan)
+#        tests/run.sh ci                                what every change must pass
+#        tests/run.sh extended [HOURS]                  all that takes long: every preset, a minute for each
+#                                                       fuzz target, HOURS (default 1) of faults, a long soak
 set -euo pipefail
 cd "$(dirname "$0")/.."
-preset=release
+
+# preset NAME [argument of ctest]...
+preset() {
+  local name=$1
+  shift
+  deploy/packages.sh
+  deploy/build.sh "$name"
+  ctest --preset "$name" -j "$(nproc)" "$@"
+}
+
 case "${1:-}" in
-  -h | --help) sed -n '2,3s/^# \{0,1\}//p' "$0"; exit 0 ;;
-  "" | -*) ;;
-  *) preset=$1; shift ;;
+  -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0" ;;
+  ci)
+    preset release
+    preset tsan
+    tests/fuzz/run.sh 5
+    ;;
+  extended)
+    preset release
+    preset asan
+    preset tsan
+    tests/fuzz/run.sh 60
+    build/tests/shoal-faults --hours "${2:-1}" --seed "$(date +%s)"
+    build/tests/shoal-soak --cycles 1000
+    ;;
+  "" | -*) preset release "$@" ;;
+  *) preset "$@" ;;
 esac
-deploy/packages.sh
-deploy/build.sh "$preset"
-exec ctest --preset "$preset" -j "$(nproc)" "$@"
