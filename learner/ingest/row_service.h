@@ -43,8 +43,8 @@ struct RowServiceOptions {
   absl::Duration header_limit = absl::Seconds(5);
   absl::Duration idle_limit = absl::Seconds(30);
   // The whole stream: idle_limit, and a second for every so many bytes that the header's rows have;
-  // never more than total_limit.
-  double slowest_bytes_per_second = 16 << 10;
+  // never more than total_limit. Several actors may share a slow link.
+  double slowest_bytes_per_second = 4 << 10;
   absl::Duration total_limit = absl::Minutes(10);
   size_t max_streams = 256;
   // That push one shard of one iteration: the first actor, one that doubles it, and those whose

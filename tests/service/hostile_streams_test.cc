@@ -232,7 +232,7 @@ TEST(HostileStreams, StreamsAreCounted) {
   EXPECT_EQ(Told(server, kWork, {}).error_code(), StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_TRUE(server.Refused("too_many", 1));
   workers.clear();
-  EXPECT_TRUE(Eventually([&] { return server.Status().workers_size() == 0; }));
+  EXPECT_TRUE(Eventually([&] { return server.Actors() == 0; }));
   EXPECT_TRUE(Serves(server));
 }
 
@@ -250,7 +250,7 @@ TEST(HostileStreams, APeerThatDoesNotReadIsCutOff) {
   while (sent < 1000000 && worker.SendMessage(Beat(~uint64_t{0} - sent))) ++sent;
   EXPECT_LT(sent, 1000000u);
   EXPECT_TRUE(server.Refused("not_reading", 1));
-  EXPECT_TRUE(Eventually([&] { return server.Status().workers_size() == 0; }));
+  EXPECT_TRUE(Eventually([&] { return server.Actors() == 0; }));
   EXPECT_TRUE(Serves(server));
 }
 
@@ -317,7 +317,7 @@ TEST(HostileStreams, RandomStreamsHarmNobody) {
     }
   }
   EXPECT_NE(server.Status().state(), v1::RunStatus::STATE_FAILED) << server.Status().message();
-  EXPECT_TRUE(Eventually([&] { return server.Status().workers_size() == 0; }));
+  EXPECT_TRUE(Eventually([&] { return server.Actors() == 0; }));
   EXPECT_TRUE(Serves(server));
 }
 

@@ -69,6 +69,13 @@ class RunServer {
   std::string Log() const { return Slurp(log_path()); }
   v1::RunStatus Status() const { return host_->Status(); }
 
+  // Those that are connected; the status lists some of those that have left, too.
+  int64_t Actors() const {
+    const v1::RunStatus status = Status();
+    return std::count_if(status.workers().begin(), status.workers().end(),
+                         [](const v1::WorkerStatus& worker) { return worker.connected(); });
+  }
+
   // Lines of the log that contain all of the words.
   int Lines(std::initializer_list<const char*> words) const {
     int lines = 0;

@@ -55,7 +55,7 @@ TEST(RunService, AWatcherThatDoesNotReadIsCutOff) {
     workers.push_back(std::make_unique<RawCall>(server.address(), kWork));
     ASSERT_TRUE(workers.back()->SendMessage(WorkerHello(std::string(256, 'n'))));
   }
-  ASSERT_TRUE(Eventually([&] { return server.Status().workers_size() == 200; }));
+  ASSERT_TRUE(Eventually([&] { return server.Actors() == 200; }));
   RawCall deaf(server.address(), kWatch);
   ASSERT_TRUE(deaf.SendMessage(often));
   EXPECT_TRUE(server.Refused("idle", 1));
