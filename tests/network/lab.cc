@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -40,11 +39,12 @@ std::string ToolPath(const std::string& name) {
 
 bool Exists(const std::string& tool) { return absl::StrContains(ToolPath(tool), "/"); }
 
-std::string NameOfProcess(const std::string& pid) {
-  std::ifstream file("/proc/" + pid + "/comm");
-  std::string name;
-  std::getline(file, name);
-  return name;
+// Whether a test's process runs under this id. One that has ended, and whose parent has not noticed
+// yet, has no program file any more.
+bool IsTest(const std::string& pid) {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/" + pid + "/exe", error);
+  return !error && absl::StrContains(program.filename().string(), "_test");
 }
 
 // Namespaces of tests that no longer run. Their process id may belong to another program by now, or,
@@ -59,7 +59,7 @@ void RemoveLeftovers() {
     absl::string_view rest = name;
     if (!absl::ConsumePrefix(&rest, kPrefix)) continue;
     const std::string pid(rest.substr(0, rest.find('-')));
-    if (pid != std::to_string(getpid()) && absl::EndsWith(NameOfProcess(pid), "_test")) continue;
+    if (pid != std::to_string(getpid()) && IsTest(pid)) continue;
     (void)RunTool({"ip", "netns", "del", name});
   }
 }
