@@ -23,7 +23,7 @@
 namespace shoal::file_faults {
 namespace {
 
-enum class Action { kNone, kKill, kKillAfter, kTorn, kPower, kFail };
+enum class Action { kNone, kKill, kKillAfter, kTorn, kPower, kShort, kFail };
 
 struct Rule {
   Action action = Action::kNone;
@@ -42,7 +42,7 @@ struct Layer {
   std::string report;
   std::string root;
   Unsynced unsynced;
-  int64_t operations = 0;
+  int64_t fired = 0;
 };
 
 // Everything below holds it; what the layer itself does is not looked at.
@@ -81,21 +81,28 @@ Rule ParseRule(const std::string& text) {
   if (action == "kill_after") rule.action = Action::kKillAfter;
   if (action == "torn") rule.action = Action::kTorn;
   if (action == "power") rule.action = Action::kPower;
+  if (action == "short") rule.action = Action::kShort;
   for (const auto& [name, error] : {std::pair<const char*, int>{"enospc", ENOSPC},
-                                    {"edquot", EDQUOT}, {"eio", EIO}, {"erofs", EROFS}}) {
+                                    {"edquot", EDQUOT}, {"eio", EIO}, {"erofs", EROFS},
+                                    {"einval", EINVAL}}) {
     if (action != name) continue;
     rule.action = Action::kFail;
     rule.error = error;
   }
   if (rule.action == Action::kNone) BadRule(text);
   rule.operation = parts[1];
+  bool known = false;
+  for (const char* name : {"open", "write", "sync", "rename", "unlink", "truncate", "mkdir", "send",
+                           "receive", "any"}) {
+    known |= rule.operation == name;
+  }
   rule.where = parts[2];
   rule.least_bytes = strtoull(parts[2].c_str(), nullptr, 10);
   const std::vector<std::string> range = Split(parts[3], '-');
   rule.first = rule.last = strtoll(range[0].c_str(), nullptr, 10);
   if (!parts[3].empty() && parts[3].back() == '+') rule.last = INT64_MAX;
   if (range.size() == 2) rule.last = strtoll(range[1].c_str(), nullptr, 10);
-  if (rule.first < 1) BadRule(text);
+  if (!known || rule.first < 1 || rule.last < rule.first) BadRule(text);
   return rule;
 }
 
@@ -106,6 +113,21 @@ void ParseRules(const std::string& text, std::vector<Rule>& rules) {
   }
 }
 
+// As the kernel names it, so that one file has one name whichever way it is reached.
+std::string Canonical(const std::string& path) {
+  std::string trimmed = path;
+  while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
+  // The last part as it is: it need not exist, and may be a link that an operation is about.
+  const size_t slash = trimmed.rfind('/');
+  if (slash == std::string::npos || trimmed.size() == 1) return trimmed;
+  char* const folder = realpath(slash == 0 ? "/" : trimmed.substr(0, slash).c_str(), nullptr);
+  if (folder == nullptr) return trimmed;
+  std::string canonical = folder;
+  free(folder);
+  if (canonical == "/") canonical.clear();
+  return canonical + trimmed.substr(slash);
+}
+
 // Never destroyed: the program may write until its last moment.
 Layer& TheLayer() {
   static Layer* const layer = [] {
@@ -114,7 +136,7 @@ Layer& TheLayer() {
       const char* value = getenv(name);
       return std::string(value == nullptr ? "" : value);
     };
-    made->root = variable("SHOAL_FILE_FAULTS_ROOT");
+    made->root = Canonical(variable("SHOAL_FILE_FAULTS_ROOT"));
     made->report = variable("SHOAL_FILE_FAULTS_REPORT");
     ParseRules(variable("SHOAL_FILE_FAULTS"), made->rules);
     return made;
@@ -143,7 +165,7 @@ std::string PathOf(int fd) {
 }
 
 std::string Absolute(int folder, const char* path) {
-  if (path[0] == '/') return path;
+  if (path[0] == '/') return Canonical(path);
   std::string base;
   if (folder == AT_FDCWD) {
     char buffer[4096];
@@ -151,11 +173,12 @@ std::string Absolute(int folder, const char* path) {
   } else {
     base = PathOf(folder);
   }
-  return base + "/" + path;
+  return Canonical(base + "/" + path);
 }
 
 bool Watched(const Layer& layer, const std::string& path) {
-  if (layer.root.empty() || path.compare(0, layer.root.size(), layer.root) != 0) return false;
+  const std::string& root = layer.root;
+  if (root.empty() || (path != root && path.compare(0, root.size() + 1, root + "/") != 0)) return false;
   // Locks and shared memory hold nothing that is to last.
   const auto ends = [&](const char* end) {
     const size_t size = strlen(end);
@@ -167,7 +190,7 @@ bool Watched(const Layer& layer, const std::string& path) {
 void Report(Layer& layer, Rule& rule) {
   if (rule.reported || layer.report.empty()) return;
   rule.reported = true;
-  RawWrite(layer.report, rule.text + "\n");
+  RawWrite(layer.report, rule.text + "\n", /*append=*/true);
 }
 
 // What is to happen to an operation: at most one rule acts on it.
@@ -185,6 +208,7 @@ Verdict Judge(Layer& layer, const char* operation, const std::string& path, size
     ++rule.seen;
     if (rule.seen < rule.first || rule.seen > rule.last || verdict.action != Action::kNone) continue;
     Report(layer, rule);
+    ++layer.fired;
     verdict = {rule.action, rule.error};
   }
   if (verdict.action == Action::kKill) Die();
@@ -201,10 +225,10 @@ Function Real(const char* name) {
   return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
 }
 
-// One operation on one path: the rules first, then what a loss of power would take back, then the
-// operation itself.
-template <class Note, class Call>
-auto Operate(const char* operation, const std::string& path, const Note& note, const Call& call)
+// One operation on one path: the rules first, then the operation itself, then, where it succeeded,
+// what a loss of power would now take back.
+template <class Call, class Note>
+auto Operate(const char* operation, const std::string& path, const Call& call, const Note& note)
     -> decltype(call()) {
   Layer& layer = TheLayer();
   const Verdict verdict = Judge(layer, operation, path, 0, false);
@@ -213,12 +237,11 @@ auto Operate(const char* operation, const std::string& path, const Note& note, c
     return -1;
   }
   if (verdict.action == Action::kTorn) Die();
-  if (Watched(layer, path)) {
-    ++layer.operations;
-    note(layer.unsynced);
-  }
   const auto result = call();
+  const int error = errno;
+  if (result >= 0 && Watched(layer, path)) note(layer.unsynced);
   if (verdict.action == Action::kKillAfter) Die();
+  errno = error;
   return result;
 }
 
@@ -235,14 +258,12 @@ ssize_t Write(int fd, size_t bytes, const Call& call) {
     errno = verdict.error;
     return -1;
   }
-  if (Watched(layer, path)) {
-    ++layer.operations;
-    layer.unsynced.Changing(path);
-  }
+  if (Watched(layer, path)) layer.unsynced.Changing(path);
   if (verdict.action == Action::kTorn) {
     call(bytes / 2);
     Die();
   }
+  if (verdict.action == Action::kShort && bytes > 1) return call(bytes / 2);
   const ssize_t result = call(bytes);
   if (verdict.action == Action::kKillAfter) Die();
   return result;
@@ -256,19 +277,10 @@ int Open(int folder, const char* name, int flags, const Call& call) {
   struct stat info;
   const bool exists = lstat(path.c_str(), &info) == 0;
   Layer& layer = TheLayer();
-  const Verdict verdict = Judge(layer, "open", path, 0, false);
-  if (verdict.action == Action::kFail) {
-    errno = verdict.error;
-    return -1;
-  }
-  if (verdict.action == Action::kTorn) Die();
-  const bool watched = Watched(layer, path);
-  if (watched && exists && (flags & O_TRUNC) != 0) layer.unsynced.Changing(path);
-  const int fd = call();
-  if (watched && (flags & (O_CREAT | O_TRUNC)) != 0) ++layer.operations;
-  if (watched && fd >= 0 && !exists && (flags & O_CREAT) != 0) layer.unsynced.Created(path);
-  if (verdict.action == Action::kKillAfter) Die();
-  return fd;
+  if (exists && (flags & O_TRUNC) != 0 && Watched(layer, path)) layer.unsynced.Changing(path);
+  return Operate("open", path, call, [&](Unsynced& unsynced) {
+    if (!exists && (flags & O_CREAT) != 0) unsynced.Created(path);
+  });
 }
 
 template <class Call>
@@ -276,7 +288,7 @@ int Sync(int fd, const Call& call) {
   if (inside) return call();
   const Inside guard;
   const std::string path = PathOf(fd);
-  return Operate("sync", path, [&](Unsynced& unsynced) { unsynced.Synced(path); }, call);
+  return Operate("sync", path, call, [&](Unsynced& unsynced) { unsynced.Synced(path); });
 }
 
 template <class Call>
@@ -284,21 +296,23 @@ int Truncate(int fd, const Call& call) {
   if (inside) return call();
   const Inside guard;
   const std::string path = PathOf(fd);
-  return Operate("truncate", path, [&](Unsynced& unsynced) { unsynced.Changing(path); }, call);
+  Layer& layer = TheLayer();
+  if (Watched(layer, path)) layer.unsynced.Changing(path);
+  return Operate("truncate", path, call, [](Unsynced&) {});
 }
 
 template <class Call>
-int Unlink(int folder, const char* name, bool is_folder, const Call& call) {
+int Unlink(int folder, const char* name, const Call& call) {
   if (inside) return call();
   const Inside guard;
   const std::string path = Absolute(folder, name);
   struct stat info;
   if (lstat(path.c_str(), &info) != 0) return call();
-  const auto note = [&](Unsynced& unsynced) {
-    if (S_ISREG(info.st_mode)) unsynced.Removing(path);
-    if (is_folder) unsynced.RemovingFolder(path);
-  };
-  return Operate("unlink", path, note, call);
+  Layer& layer = TheLayer();
+  Unsynced::Kept kept;
+  if (Watched(layer, path)) kept = layer.unsynced.Durable(path);
+  return Operate("unlink", path, call,
+                 [&](Unsynced& unsynced) { unsynced.Removed(path, std::move(kept)); });
 }
 
 template <class Call>
@@ -308,7 +322,7 @@ int MakeFolder(int folder, const char* name, const Call& call) {
   const std::string path = Absolute(folder, name);
   struct stat info;
   if (lstat(path.c_str(), &info) == 0) return call();
-  return Operate("mkdir", path, [&](Unsynced& unsynced) { unsynced.MadeFolder(path); }, call);
+  return Operate("mkdir", path, call, [&](Unsynced& unsynced) { unsynced.MadeFolder(path); });
 }
 
 template <class Call>
@@ -319,14 +333,16 @@ int Rename(int from_folder, const char* from_name, int to_folder, const char* to
   const std::string from = Absolute(from_folder, from_name), to = Absolute(to_folder, to_name);
   struct stat info;
   if (lstat(from.c_str(), &info) != 0) return call();
-  const auto note = [&](Unsynced& unsynced) {
+  Layer& layer = TheLayer();
+  Unsynced::Kept kept;
+  if (Watched(layer, to)) kept = layer.unsynced.Durable(to);
+  return Operate("rename", to, call, [&](Unsynced& unsynced) {
     if ((flags & RENAME_EXCHANGE) != 0) {
       unsynced.Exchanged(from, to);
     } else {
-      unsynced.Renaming(from, to);
+      unsynced.Renamed(from, to, std::move(kept));
     }
-  };
-  return Operate("rename", to, note, call);
+  });
 }
 
 void Message(const char* operation, size_t bytes) {
@@ -345,20 +361,21 @@ size_t SizeOf(const msghdr* message) {
 
 void SetRules(const std::string& rules) {
   const Inside guard;
-  ParseRules(rules, TheLayer().rules);
+  Layer& layer = TheLayer();
+  ParseRules(rules, layer.rules);
+  layer.fired = 0;
 }
 
 void Watch(const std::string& root) {
   const Inside guard;
   Layer& layer = TheLayer();
-  layer.root = root;
-  layer.operations = 0;
+  layer.root = Canonical(root);
   layer.unsynced = Unsynced();
 }
 
-int64_t Operations() {
+int64_t Fired() {
   const Inside guard;
-  return TheLayer().operations;
+  return TheLayer().fired;
 }
 
 void LosePower() {
@@ -430,16 +447,20 @@ int ftruncate64(int fd, off64_t size) noexcept {
 }
 int unlink(const char* path) noexcept {
   SHOAL_REAL(unlink);
-  return faults::Unlink(AT_FDCWD, path, false, [&] { return real(path); });
+  return faults::Unlink(AT_FDCWD, path, [&] { return real(path); });
+}
+// Which the C++ library takes for the last step of remove_all.
+int remove(const char* path) noexcept {
+  SHOAL_REAL(remove);
+  return faults::Unlink(AT_FDCWD, path, [&] { return real(path); });
 }
 int rmdir(const char* path) noexcept {
   SHOAL_REAL(rmdir);
-  return faults::Unlink(AT_FDCWD, path, true, [&] { return real(path); });
+  return faults::Unlink(AT_FDCWD, path, [&] { return real(path); });
 }
 int unlinkat(int folder, const char* path, int flags) noexcept {
   SHOAL_REAL(unlinkat);
-  return faults::Unlink(folder, path, (flags & AT_REMOVEDIR) != 0,
-                        [&] { return real(folder, path, flags); });
+  return faults::Unlink(folder, path, [&] { return real(folder, path, flags); });
 }
 int mkdir(const char* path, mode_t mode) noexcept {
   SHOAL_REAL(mkdir);

@@ -13,14 +13,17 @@
 //              kill_after  ... after it
 //              torn        ... after half of the bytes of a write
 //              power       ... after everything that was not synced is gone, as at a loss of power
-//              enospc, edquot, eio, erofs   the operation fails so
+//              enospc, edquot, eio, erofs, einval   the operation fails so
+//              short       half of the bytes of a write are written, and it says so
 //   OPERATION  open, write, sync, rename, unlink, truncate, mkdir, send, receive; any: all but send
 //              and receive. open counts only where it could write.
-//   WHERE      part of the path; of send and receive the least number of bytes of a message
+//   WHERE      part of the path as the kernel has it (no links, no double slashes); of send and
+//              receive the least number of bytes of a message
 //   WHICH      "3": the third operation that matches; "3+": from the third on; "3-5"
 //
 // What a loss of power leaves: of a file, its content at its last sync; of a folder, the names at its
-// last sync. Memory-mapped writes are not seen (SQLite's -shm, which it makes anew).
+// last sync. Not seen: memory-mapped writes (SQLite's -shm, which it makes anew) and those through
+// stdio (logs).
 // Thread-safe.
 #pragma once
 
@@ -35,8 +38,8 @@ void SetRules(const std::string& rules);
 // From now on this folder is what a loss of power takes back; what is in it is taken as synced.
 void Watch(const std::string& root);
 
-// Operations that could change something under the root since Watch.
-int64_t Operations();
+// How often a rule has acted since SetRules.
+int64_t Fired();
 
 // Takes everything under the root back that was not synced. No file in it may be open for writing
 // afterwards, but by processes that have ended.

@@ -42,9 +42,10 @@ std::string RawRead(const std::string& path) {
   return content;
 }
 
-void RawWrite(const std::string& path, const std::string& content) {
-  const int fd = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path.c_str(),
-                                          O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+void RawWrite(const std::string& path, const std::string& content, bool append) {
+  const int fd =
+      static_cast<int>(syscall(SYS_openat, AT_FDCWD, path.c_str(),
+                               O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC) | O_CLOEXEC, 0644));
   if (fd < 0) return;
   for (size_t done = 0; done < content.size();) {
     const long put = syscall(SYS_write, fd, content.data() + done, content.size() - done);
@@ -54,17 +55,25 @@ void RawWrite(const std::string& path, const std::string& content) {
   syscall(SYS_close, fd);
 }
 
+Unsynced::Kept Unsynced::Durable(const std::string& path) const {
+  struct stat info;
+  if (lstat(path.c_str(), &info) != 0) return {};
+  if (S_ISDIR(info.st_mode)) return {Kept::Kind::kFolder, ""};
+  const auto dirty = contents_.find(path);
+  return {Kept::Kind::kFile, dirty != contents_.end() ? dirty->second : RawRead(path)};
+}
+
 void Unsynced::Changing(const std::string& path) {
   if (contents_.count(path) == 0) contents_[path] = RawRead(path);
 }
 
 void Unsynced::Created(const std::string& path) {
   contents_[path] = "";
-  names_.push_back({Kind::kCreated, path, "", false, ""});
+  names_.push_back({Kind::kCreated, path, "", {}});
 }
 
 void Unsynced::MadeFolder(const std::string& path) {
-  names_.push_back({Kind::kMadeFolder, path, "", false, ""});
+  names_.push_back({Kind::kMadeFolder, path, "", {}});
 }
 
 void Unsynced::Synced(const std::string& path) {
@@ -74,92 +83,81 @@ void Unsynced::Synced(const std::string& path) {
                names_.end());
 }
 
-void Unsynced::Removing(const std::string& path) {
-  Change change{Kind::kRemoved, path, "", true, ""};
-  const auto dirty = contents_.find(path);
-  change.content = dirty != contents_.end() ? dirty->second : RawRead(path);
+void Unsynced::Removed(const std::string& path, Kept kept) {
   contents_.erase(path);
-  names_.push_back(std::move(change));
+  names_.push_back({Kind::kRemoved, path, "", std::move(kept)});
 }
 
-void Unsynced::RemovingFolder(const std::string& path) {
-  names_.push_back({Kind::kRemovedFolder, path, "", false, ""});
-}
-
-void Unsynced::Renaming(const std::string& from, const std::string& to) {
+void Unsynced::Renamed(const std::string& from, const std::string& to, Kept kept) {
+  contents_.erase(to);
+  Move(from, to, names_.size());
   // `path` is the new name: a sync of its folder makes the change durable.
-  Change change{Kind::kRenamed, to, from, false, ""};
-  struct stat info;
-  if (lstat(to.c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
-    const auto dirty = contents_.find(to);
-    change.had_content = true;
-    change.content = dirty != contents_.end() ? dirty->second : RawRead(to);
-    contents_.erase(to);
-  }
-  Move(from, to);
-  names_.push_back(std::move(change));
+  names_.push_back({Kind::kRenamed, to, from, std::move(kept)});
 }
 
 void Unsynced::Exchanged(const std::string& first, const std::string& second) {
   const std::string aside = first + "\n";
-  Move(first, aside);
-  Move(second, first);
-  Move(aside, second);
-  names_.push_back({Kind::kExchanged, first, second, false, ""});
+  Move(first, aside, names_.size());
+  Move(second, first, names_.size());
+  Move(aside, second, names_.size());
+  names_.push_back({Kind::kExchanged, first, second, {}});
 }
 
-void Unsynced::Move(const std::string& from, const std::string& to) {
-  const auto moved = [&](const std::string& path) {
-    if (path == from) return to;
-    if (path.compare(0, from.size() + 1, from + "/") == 0) return to + path.substr(from.size());
-    return path;
+void Unsynced::Move(const std::string& from, const std::string& to, size_t last) {
+  const auto below = [&](const std::string& path) {
+    return path.compare(0, from.size() + 1, from + "/") == 0;
   };
+  const auto moved = [&](const std::string& path) { return to + path.substr(from.size()); };
   std::map<std::string, std::string> contents;
-  for (auto& [path, content] : contents_) contents[moved(path)] = std::move(content);
+  for (auto& [path, content] : contents_) {
+    contents[path == from || below(path) ? moved(path) : path] = std::move(content);
+  }
   contents_ = std::move(contents);
-  // Changes inside a renamed folder are undone after the folder has its old name again, but are
-  // found by the new one when it is synced; both names lead to them.
-  for (Change& change : names_) {
-    if (FolderOf(change.path) == from || FolderOf(change.path).compare(0, from.size() + 1, from + "/") == 0) {
-      change.path = moved(change.path);
-      if (!change.other.empty()) change.other = moved(change.other);
+  // Not what happened to the name itself: that is undone after it has its old name again.
+  for (size_t i = 0; i < last; ++i) {
+    for (std::string* path : {&names_[i].path, &names_[i].other}) {
+      if (below(*path)) *path = moved(*path);
     }
   }
+}
+
+void Unsynced::Restore(const std::string& path, const Kept& kept) {
+  if (kept.kind == Kept::Kind::kFile) RawWrite(path, kept.content);
+  if (kept.kind == Kept::Kind::kFolder) syscall(SYS_mkdirat, AT_FDCWD, path.c_str(), 0755);
 }
 
 void Unsynced::Undo() {
   for (const auto& [path, content] : contents_) {
     if (Exists(path)) RawWrite(path, content);
   }
-  for (auto change = names_.rbegin(); change != names_.rend(); ++change) {
-    switch (change->kind) {
+  contents_.clear();
+  for (size_t i = names_.size(); i > 0; --i) {
+    const Change change = std::move(names_[i - 1]);
+    switch (change.kind) {
       case Kind::kCreated:
-        syscall(SYS_unlinkat, AT_FDCWD, change->path.c_str(), 0);
+        syscall(SYS_unlinkat, AT_FDCWD, change.path.c_str(), 0);
         break;
       case Kind::kMadeFolder:
-        RemoveAll(change->path);
+        RemoveAll(change.path);
         break;
       case Kind::kRemoved:
-        RawWrite(change->path, change->content);
-        break;
-      case Kind::kRemovedFolder:
-        syscall(SYS_mkdirat, AT_FDCWD, change->path.c_str(), 0755);
+        Restore(change.path, change.kept);
         break;
       case Kind::kRenamed:
-        RawRename(change->path, change->other, 0);
-        for (auto earlier = change + 1; earlier != names_.rend(); ++earlier) {
-          if (FolderOf(earlier->path) == change->path) {
-            earlier->path = change->other + earlier->path.substr(change->path.size());
-          }
-        }
-        if (change->had_content) RawWrite(change->path, change->content);
+        RawRename(change.path, change.other, 0);
+        Move(change.path, change.other, i - 1);
+        Restore(change.path, change.kept);
         break;
-      case Kind::kExchanged:
-        RawRename(change->path, change->other, RENAME_EXCHANGE);
+      case Kind::kExchanged: {
+        RawRename(change.path, change.other, RENAME_EXCHANGE);
+        const std::string aside = change.path + "\n";
+        Move(change.path, aside, i - 1);
+        Move(change.other, change.path, i - 1);
+        Move(aside, change.other, i - 1);
         break;
+      }
     }
   }
-  contents_.clear();
   names_.clear();
 }
 

@@ -12,37 +12,46 @@ namespace shoal::file_faults {
 
 // Content of a file, and writing it, past the layer.
 std::string RawRead(const std::string& path);
-void RawWrite(const std::string& path, const std::string& content);
+void RawWrite(const std::string& path, const std::string& content, bool append = false);
 
 class Unsynced {
  public:
+  // What a loss of power would bring back under a name.
+  struct Kept {
+    enum class Kind { kNothing, kFile, kFolder };
+    Kind kind = Kind::kNothing;
+    std::string content;
+  };
+  Kept Durable(const std::string& path) const;
+
   // Before the content of a file changes.
   void Changing(const std::string& path);
+
+  // After an operation that has succeeded. `kept` is what Durable said before it.
   // A file was made: nothing of its content is on the disk, nor is its name.
   void Created(const std::string& path);
   void MadeFolder(const std::string& path);
   // A file or folder was synced.
   void Synced(const std::string& path);
-  // Before a file leaves its name, and before one is renamed over another.
-  void Removing(const std::string& path);
-  void RemovingFolder(const std::string& path);
-  void Renaming(const std::string& from, const std::string& to);
+  void Removed(const std::string& path, Kept kept);
+  // `kept`: of what had the name `to`.
+  void Renamed(const std::string& from, const std::string& to, Kept kept);
   void Exchanged(const std::string& first, const std::string& second);
 
   // Takes it all back.
   void Undo();
 
  private:
-  enum class Kind { kCreated, kMadeFolder, kRemoved, kRemovedFolder, kRenamed, kExchanged };
+  enum class Kind { kCreated, kMadeFolder, kRemoved, kRenamed, kExchanged };
   struct Change {
     Kind kind;
     std::string path, other;
-    // Of the file that was removed or renamed over.
-    bool had_content = false;
-    std::string content;
+    Kept kept;
   };
-  // Moves what is known of a path, and of everything below it, to another.
-  void Move(const std::string& from, const std::string& to);
+  static void Restore(const std::string& path, const Kept& kept);
+  // Names everything below a folder as it is called after the folder has another name: contents, and
+  // changes of names from `last` back to the first.
+  void Move(const std::string& from, const std::string& to, size_t last);
 
   // Contents as on the disk, of files that have changed since; by their present path.
   std::map<std::string, std::string> contents_;
