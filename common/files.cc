@@ -169,6 +169,12 @@ absl::Status AppendLineDurably(const std::string& path, std::string_view line) {
     return SystemError("remove an unfinished line from", path);
   }
 
+  // What is not acknowledged must not be there when the caller tries again.
+  const auto take_back = [&](absl::Status status) {
+    if (ftruncate(fd, end) == 0) return status;
+    return absl::Status(status.code(),
+                        absl::StrCat(status.message(), "; an unfinished line is left in it"));
+  };
   std::string whole(line);
   whole.push_back('\n');
   ssize_t written;
@@ -177,15 +183,13 @@ absl::Status AppendLineDurably(const std::string& path, std::string_view line) {
   } while (written < 0 && errno == EINTR);
   if (written != static_cast<ssize_t>(whole.size())) {
     if (written >= 0) errno = ENOSPC;  // A short write to a file means that its disk is full.
-    absl::Status status = SystemError("append to", path);
-    if (written > 0 && ftruncate(fd, end) != 0) {
-      status = absl::Status(status.code(),
-                            absl::StrCat(status.message(), "; an unfinished line is left in it"));
-    }
-    return status;
+    const absl::Status status = SystemError("append to", path);
+    return written > 0 ? take_back(status) : status;
   }
-  if (fsync(fd) != 0) return SystemError("sync", path);
-  return created ? SyncDirectory(DirectoryOf(path)) : absl::OkStatus();
+  if (fsync(fd) != 0) return take_back(SystemError("sync", path));
+  if (!created) return absl::OkStatus();
+  const absl::Status status = SyncDirectory(DirectoryOf(path));
+  return status.ok() ? status : take_back(status);
 }
 
 absl::Status SyncDirectory(const std::string& path) {
@@ -207,14 +211,25 @@ absl::Status RenameDurably(const std::string& from, const std::string& to) {
 
 absl::Status CreateDirectories(const std::string& path) {
   std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) {
-    return absl::ErrnoToStatus(error.value(), absl::StrCat("cannot create folder ", path));
-  }
-  if (!std::filesystem::is_directory(path, error)) {
+  const std::filesystem::file_status there = std::filesystem::status(path, error);
+  if (std::filesystem::is_directory(there)) return absl::OkStatus();
+  if (std::filesystem::exists(there)) {
     return absl::FailedPreconditionError(absl::StrCat(path, " exists and is not a folder"));
   }
-  return absl::OkStatus();
+  const std::string whole = path.size() > 1 && path.back() == '/' ? path.substr(0, path.size() - 1) : path;
+  const std::string parent = DirectoryOf(whole);
+  if (parent != whole) {
+    if (absl::Status status = CreateDirectories(parent); !status.ok()) return status;
+  }
+  if (mkdir(path.c_str(), 0777) != 0) {
+    absl::Status status = SystemError("create folder", path);
+    // Another process may be making it too.
+    return std::filesystem::is_directory(path, error) ? SyncDirectory(parent) : status;
+  }
+  absl::Status status = SyncDirectory(parent);
+  // The next attempt must not take it for one that lasts.
+  if (!status.ok()) rmdir(path.c_str());
+  return status;
 }
 
 std::string DirectoryOf(const std::string& path) {

@@ -31,18 +31,19 @@ absl::Status WriteFileAtomically(const std::string& path, std::string_view conte
 
 // Appends `line` and a newline by one write, then syncs. The file is created if need be. A last
 // line without its newline, which is what a crash during a write leaves, was never acknowledged and
-// is removed first; so is what a failed write of this call has put there. kInvalidArgument if
-// `line` itself contains a newline. One writer at a time per file.
+// is removed first; so is, where that can still be done, what this call has put there when it fails
+// (the message says where it cannot). kInvalidArgument if `line` itself contains a newline. One writer at a time per file.
 absl::Status AppendLineDurably(const std::string& path, std::string_view line);
 
 // Makes names created, renamed or removed in the folder durable.
 absl::Status SyncDirectory(const std::string& path);
 
 // Renames and syncs the folder (both folders where they differ). A file at `to` is replaced, an
-// empty folder too; a folder with content is not.
+// empty folder too; a folder with content is not. After an error of a sync it has happened, but may
+// not last.
 absl::Status RenameDurably(const std::string& from, const std::string& to);
 
-// The folder and all above it; no error if it is there already.
+// The folder and all above it, durably; no error if it is there already.
 absl::Status CreateDirectories(const std::string& path);
 
 // The folder of a path: "a/b" -> "a", "b" -> ".", "/b" -> "/".

@@ -32,7 +32,7 @@ struct Rule {
   std::string where;
   size_t least_bytes = 0;
   int64_t first = 1, last = 1;
-  int64_t seen = 0;
+  int64_t seen = 0, fired = 0;
   bool reported = false;
   std::string text;
 };
@@ -42,7 +42,6 @@ struct Layer {
   std::string report;
   std::string root;
   Unsynced unsynced;
-  int64_t fired = 0;
 };
 
 // Everything below holds it; what the layer itself does is not looked at.
@@ -199,16 +198,23 @@ struct Verdict {
   int error = 0;
 };
 
+bool Concerns(const Rule& rule, const std::string& operation, bool message) {
+  if (rule.operation == operation) return true;
+  if (rule.operation != "any" || message) return false;
+  const bool full_disk = rule.error == ENOSPC || rule.error == EDQUOT;
+  return !full_disk || (operation != "unlink" && operation != "truncate");
+}
+
 Verdict Judge(Layer& layer, const char* operation, const std::string& path, size_t bytes,
               bool message) {
   Verdict verdict;
   for (Rule& rule : layer.rules) {
-    if (rule.operation != operation && (message || rule.operation != "any")) continue;
+    if (!Concerns(rule, operation, message)) continue;
     if (message ? bytes < rule.least_bytes : path.find(rule.where) == std::string::npos) continue;
     ++rule.seen;
     if (rule.seen < rule.first || rule.seen > rule.last || verdict.action != Action::kNone) continue;
     Report(layer, rule);
-    ++layer.fired;
+    ++rule.fired;
     verdict = {rule.action, rule.error};
   }
   if (verdict.action == Action::kKill) Die();
@@ -361,9 +367,7 @@ size_t SizeOf(const msghdr* message) {
 
 void SetRules(const std::string& rules) {
   const Inside guard;
-  Layer& layer = TheLayer();
-  ParseRules(rules, layer.rules);
-  layer.fired = 0;
+  ParseRules(rules, TheLayer().rules);
 }
 
 void Watch(const std::string& root) {
@@ -373,9 +377,10 @@ void Watch(const std::string& root) {
   layer.unsynced = Unsynced();
 }
 
-int64_t Fired() {
+int64_t Fired(size_t rule) {
   const Inside guard;
-  return TheLayer().fired;
+  const std::vector<Rule>& rules = TheLayer().rules;
+  return rule < rules.size() ? rules[rule].fired : 0;
 }
 
 void LosePower() {

@@ -16,7 +16,8 @@
 //              enospc, edquot, eio, erofs, einval   the operation fails so
 //              short       half of the bytes of a write are written, and it says so
 //   OPERATION  open, write, sync, rename, unlink, truncate, mkdir, send, receive; any: all but send
-//              and receive. open counts only where it could write.
+//              and receive, and of enospc and edquot those that need no room either: unlink and
+//              truncate. open counts only where it could write.
 //   WHERE      part of the path as the kernel has it (no links, no double slashes); of send and
 //              receive the least number of bytes of a message
 //   WHICH      "3": the third operation that matches; "3+": from the third on; "3-5"
@@ -27,6 +28,7 @@
 // Thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -38,8 +40,8 @@ void SetRules(const std::string& rules);
 // From now on this folder is what a loss of power takes back; what is in it is taken as synced.
 void Watch(const std::string& root);
 
-// How often a rule has acted since SetRules.
-int64_t Fired();
+// How often the rule of this index has acted since SetRules.
+int64_t Fired(size_t rule = 0);
 
 // Takes everything under the root back that was not synced. No file in it may be open for writing
 // afterwards, but by processes that have ended.
