@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -127,7 +128,11 @@ absl::Status WriteNamed(const std::string& dir, const std::string& name,
   const std::string temporary = absl::StrCat(kTemporaryPrefix, name);
   const std::string path = absl::StrCat(dir, "/", temporary);
   absl::Status status = RemoveTree(path);
-  if (status.ok()) status = CreateDirectories(path);
+  if (status.ok()) status = CreateDirectories(dir);
+  // Its name need not last: SyncDirectory, RenameDurably and Replace see to what comes of it.
+  if (status.ok() && mkdir(path.c_str(), 0777) != 0) {
+    status = absl::ErrnoToStatus(errno, absl::StrCat("cannot create folder ", path));
+  }
   const std::string manifest_text = SerializeManifest(manifest);
   const std::pair<const char*, std::string_view> files[] = {{kPolicyFile, checkpoint.policy},
                                                             {kOptimizerFile, checkpoint.optimizer},
