@@ -1,6 +1,8 @@
 #include "coordinator/store/database.h"
 
+#include <errno.h>
 #include <sqlite3.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,7 +15,25 @@ namespace {
 
 constexpr int kBusyTimeoutMs = 5000;
 
-absl::StatusCode CodeOf(int sqlite_code) {
+// What the system said when SQLite could not read or write, of the database or of its log; 0: not
+// known. errno itself is that of something later.
+int SystemErrorOf(sqlite3* connection, int sqlite_code) {
+  if (connection == nullptr || (sqlite_code & 0xff) != SQLITE_IOERR) return 0;
+  for (const int which : {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER}) {
+    sqlite3_file* file = nullptr;
+    int error = 0;
+    if (sqlite3_file_control(connection, "main", which, &file) == SQLITE_OK && file != nullptr &&
+        file->pMethods != nullptr &&
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error) == SQLITE_OK && error != 0) {
+      return error;
+    }
+  }
+  return 0;
+}
+
+absl::StatusCode CodeOf(int sqlite_code, int system_error = 0) {
+  if (system_error == ENOSPC || system_error == EDQUOT) return absl::StatusCode::kResourceExhausted;
+  if (system_error == EROFS) return absl::StatusCode::kPermissionDenied;
   switch (sqlite_code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
@@ -24,8 +44,6 @@ absl::StatusCode CodeOf(int sqlite_code) {
     case SQLITE_PERM:
     case SQLITE_AUTH:
       return absl::StatusCode::kPermissionDenied;
-    case SQLITE_CANTOPEN:
-      return absl::StatusCode::kNotFound;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return absl::StatusCode::kUnavailable;
@@ -40,14 +58,22 @@ absl::Status MakeError(const std::string& path, absl::string_view action, sqlite
                        int code) {
   const char* text = connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(code);
   std::string message = absl::StrCat(path, ": ", action, ": ", text);
+  const int system_error = SystemErrorOf(connection, code);
+  if (system_error != 0) absl::StrAppend(&message, " (", strerror(system_error), ")");
+  if ((code & 0xff) == SQLITE_CANTOPEN) {
+    absl::StrAppend(&message, ", or none beside it: is there room for one, and may it be made?");
+  }
   if (CodeOf(code) == absl::StatusCode::kDataLoss) {
     absl::StrAppend(
         &message,
         ". The file is damaged or no database of a run: put a copy of it back, or start "
         "a new run");
   }
-  return absl::Status(CodeOf(code), message);
+  return absl::Status(CodeOf(code, system_error), message);
 }
+
+constexpr char kExists[] = "exists already; resume that run or use another name";
+constexpr char kEmpty[] = "is empty: nothing was ever written to it; begin anew";
 
 absl::Status ForPath(const std::string& path, absl::StatusCode code, absl::string_view what) {
   return absl::Status(code, absl::StrCat(path, ": ", what));
@@ -58,9 +84,10 @@ absl::Status CheckPath(const std::string& path, Database::Mode mode) {
   struct stat info;
   const bool exists = stat(path.c_str(), &info) == 0;
   if (mode == Database::Mode::kCreate) {
-    if (exists && info.st_size > 0) {
-      return ForPath(path, absl::StatusCode::kAlreadyExists,
-                     "exists already; resume that run or use another name");
+    // With a rollback journal beside it, it may hold no more than half of a first commit.
+    struct stat journal;
+    if (exists && info.st_size > 0 && stat((path + "-journal").c_str(), &journal) != 0) {
+      return ForPath(path, absl::StatusCode::kAlreadyExists, kExists);
     }
     const size_t slash = path.rfind('/');
     const std::string folder = slash == std::string::npos ? "."
@@ -81,8 +108,7 @@ absl::Status CheckPath(const std::string& path, Database::Mode mode) {
     return ForPath(path, absl::StatusCode::kNotFound, "is not a file");
   }
   if (info.st_size == 0) {
-    return ForPath(path, absl::StatusCode::kNotFound,
-                   "is empty: nothing was ever written to it; begin anew");
+    return ForPath(path, absl::StatusCode::kNotFound, kEmpty);
   }
   const int access = mode == Database::Mode::kReadOnly ? R_OK : R_OK | W_OK;
   if (eaccess(path.c_str(), access) != 0) {
@@ -230,6 +256,18 @@ absl::StatusOr<Database> Database::Open(const std::string& path, Mode mode) {
   absl::StatusOr<Database> database =
       open(path, SQLITE_OPEN_READWRITE | (mode == Mode::kCreate ? SQLITE_OPEN_CREATE : 0));
   if (!database.ok()) return database;
+  // A crash in the first commit has been rolled back by now.
+  absl::StatusOr<int64_t> pages = database->QueryInt("PRAGMA page_count");
+  if (!pages.ok()) return pages.status();
+  if (mode == Mode::kCreate && *pages > 0) {
+    return ForPath(path, absl::StatusCode::kAlreadyExists, kExists);
+  }
+  if (mode == Mode::kWrite && *pages == 0) return ForPath(path, absl::StatusCode::kNotFound, kEmpty);
+  // SQLite makes do with reading where the system does not let it write.
+  if (sqlite3_db_readonly(database->connection_.get(), "main") == 1) {
+    return ForPath(path, absl::StatusCode::kPermissionDenied,
+                   "can be read, but not be written (is its file system mounted read-only?)");
+  }
   absl::Status status = database->Execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
   if (status.ok() && mode == Mode::kWrite) status = database->EnterWalMode();
   if (!status.ok()) return status;

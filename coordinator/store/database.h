@@ -1,8 +1,9 @@
 // SQLite with RAII: a connection, statements, transactions. Knows nothing of runs.
 //
-// Errors are absl::Status: "PATH: what was done: SQLite's message". Codes: kDataLoss for a file
-// that is damaged or no SQLite database, kResourceExhausted for a full disk, kPermissionDenied for
-// a file or folder that may not be written or read, kNotFound for one that cannot be opened,
+// Errors are absl::Status: "PATH: what was done: SQLite's message", with the system's where SQLite keeps
+// it. Codes: kDataLoss for a file that is damaged or no SQLite database, kResourceExhausted for a full
+// disk, kPermissionDenied for a file, folder or file system that may not be written or read, kNotFound
+// for one that is not there,
 // kUnavailable where another process holds the database for longer than the busy timeout,
 // kFailedPrecondition for a broken constraint, else kInternal.
 //
@@ -67,14 +68,14 @@ class Statement {
 class Database {
  public:
   enum class Mode {
-    kCreate,    // the file must not exist, or be empty
-    kWrite,     // the file must exist and not be empty
+    kCreate,    // the file must not exist, or hold nothing
+    kWrite,     // the file must exist and hold something
     kReadOnly,  // likewise; works in folders that may not be written, too
   };
 
   // Opens the file, with synchronous=FULL and foreign keys on; a lock of another process is waited
   // for at most 5 s. kWrite sets WAL mode; kCreate leaves the rollback journal on, with which a
-  // crash before the first commit leaves an empty file. Creating a file that exists:
+  // crash before the first commit leaves an empty file, or one that the next Open makes empty. Creating a file that exists:
   // kAlreadyExists. WAL mode that the file system does not allow: kFailedPrecondition.
   static absl::StatusOr<Database> Open(const std::string& path, Mode mode);
 

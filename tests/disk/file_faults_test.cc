@@ -304,7 +304,10 @@ TEST_F(FileFaultsTest, RangesOfErrors) {
   EXPECT_THAT(errors("eio:write:/a:3+"), ElementsAre(0, 0, EIO, EIO));
   EXPECT_THAT(errors("erofs:open:/a:2-3"), ElementsAre(0, EROFS, EROFS, 0));
   EXPECT_EQ(file_faults::Fired(), 2);
-  EXPECT_THAT(errors("edquot:any:/a:3"), ElementsAre(0, EDQUOT, 0, 0)) << "open, write, open";
+  EXPECT_THAT(errors("eio:any:/a:3"), ElementsAre(0, EIO, 0, 0)) << "open, write, open";
+  EXPECT_THAT(errors("edquot:any:/a:3"), ElementsAre(0, 0, EDQUOT, 0)) << "open needs no room";
+  unlink(Path("a").c_str());
+  EXPECT_THAT(errors("edquot:any:/a:1"), ElementsAre(EDQUOT, 0, 0, 0)) << "but where it makes it";
   EXPECT_THAT(errors("enospc:write:/b:1+"), ElementsAre(0, 0, 0, 0));
   EXPECT_THAT(errors("eio:write:/a:1;enospc:write:/a:2"), ElementsAre(EIO, ENOSPC, 0, 0));
 }

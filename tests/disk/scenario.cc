@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "tests/disk/child.h"
@@ -84,7 +85,13 @@ std::string Rules(const Scenario& scenario, const std::string& action, const std
 // EDQUOT and EROFS are answered like a full disk and a missing permission.
 void ExpectFittingCode(const std::string& error, const absl::Status& status) {
   const absl::StatusCode code = status.code();
-  if (error == "enospc" || error == "edquot") {
+  if (absl::StrContains(status.message(), "is there room for one, and may it be made?") ||
+      absl::EndsWith(status.message(), "disk I/O error")) {
+    // SQLite could not make or sync a file, and has lost the reason.
+    EXPECT_EQ(code, absl::StatusCode::kInternal) << status;
+  } else if (absl::StrContains(status.message(), "can be read, but not be written")) {
+    EXPECT_EQ(code, absl::StatusCode::kPermissionDenied) << status;
+  } else if (error == "enospc" || error == "edquot") {
     EXPECT_EQ(code, absl::StatusCode::kResourceExhausted) << status;
   } else if (error == "erofs") {
     EXPECT_THAT(code, AnyOf(absl::StatusCode::kPermissionDenied, absl::StatusCode::kFailedPrecondition))

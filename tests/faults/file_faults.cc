@@ -198,11 +198,13 @@ struct Verdict {
   int error = 0;
 };
 
+// "reopen" is an open of a file that is there already.
 bool Concerns(const Rule& rule, const std::string& operation, bool message) {
-  if (rule.operation == operation) return true;
-  if (rule.operation != "any" || message) return false;
+  const bool any = rule.operation == "any" && !message;
   const bool full_disk = rule.error == ENOSPC || rule.error == EDQUOT;
-  return !full_disk || (operation != "unlink" && operation != "truncate");
+  if (operation == "reopen") return !full_disk && (any || rule.operation == "open");
+  if (full_disk && (operation == "unlink" || operation == "truncate")) return false;
+  return any || rule.operation == operation;
 }
 
 Verdict Judge(Layer& layer, const char* operation, const std::string& path, size_t bytes,
@@ -284,7 +286,7 @@ int Open(int folder, const char* name, int flags, const Call& call) {
   const bool exists = lstat(path.c_str(), &info) == 0;
   Layer& layer = TheLayer();
   if (exists && (flags & O_TRUNC) != 0 && Watched(layer, path)) layer.unsynced.Changing(path);
-  return Operate("open", path, call, [&](Unsynced& unsynced) {
+  return Operate(exists ? "reopen" : "open", path, call, [&](Unsynced& unsynced) {
     if (!exists && (flags & O_CREAT) != 0) unsynced.Created(path);
   });
 }

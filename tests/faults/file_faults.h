@@ -16,8 +16,8 @@
 //              enospc, edquot, eio, erofs, einval   the operation fails so
 //              short       half of the bytes of a write are written, and it says so
 //   OPERATION  open, write, sync, rename, unlink, truncate, mkdir, send, receive; any: all but send
-//              and receive, and of enospc and edquot those that need no room either: unlink and
-//              truncate. open counts only where it could write.
+//              and receive. open counts only where it could write. enospc and edquot leave alone
+//              what needs no room: unlink, truncate, and open of a file that is there.
 //   WHERE      part of the path as the kernel has it (no links, no double slashes); of send and
 //              receive the least number of bytes of a message
 //   WHICH      "3": the third operation that matches; "3+": from the third on; "3-5"
