@@ -197,13 +197,17 @@ absl::Status ValidatePolicy(const PolicyWeights& weights) {
                                 weights.include_neighbor_features ? "with" : "without",
                                 " neighbour features it must be ", expected));
   }
-  if (!std::isfinite(weights.neighbor_radius) || weights.neighbor_radius <= 0) {
-    return Invalid(
-        absl::StrCat("neighbor_radius is ", weights.neighbor_radius, "; it must be above 0"));
+  // The world computes with float32; a radius that vanishes there is no radius.
+  if (!(weights.neighbor_radius >= kMinNeighborRadius &&
+        weights.neighbor_radius <= kMaxNeighborRadius)) {
+    return Invalid(absl::StrCat("neighbor_radius is ", weights.neighbor_radius,
+                                "; it must be above 0, from ", kMinNeighborRadius, " to ",
+                                kMaxNeighborRadius));
   }
-  if (weights.neighbor_average_count < 1) {
+  if (weights.neighbor_average_count < 1 ||
+      weights.neighbor_average_count > kMaxNeighborAverageCount) {
     return Invalid(absl::StrCat("neighbor_average_count is ", weights.neighbor_average_count,
-                                "; it must be at least 1"));
+                                "; it must be at least 1 and at most ", kMaxNeighborAverageCount));
   }
   if (absl::Status status = CheckNetwork("policy", weights.policy, weights.obs_dim, kPolicyActions);
       !status.ok()) {

@@ -22,6 +22,11 @@ inline constexpr int kPolicyObservationWithNeighbors = 18;
 inline constexpr int kMaxPolicyWidth = 16384;
 inline constexpr int kMaxPolicyLayers = 64;
 
+// Limits of the options of the same names: the stage has a diameter of 20, a scene at most 4096 fish.
+inline constexpr double kMinNeighborRadius = 1e-6;
+inline constexpr double kMaxNeighborRadius = 20;
+inline constexpr int64_t kMaxNeighborAverageCount = 4096;
+
 enum class Activation { kTanh, kRelu };
 
 // y = weight x + bias.
@@ -49,7 +54,7 @@ struct PolicyWeights {
 };
 
 // InvalidArgument, naming the layer, unless: obs_dim is 18 with and 11 without neighbour features,
-// the radius is positive and the count at least 1, each network has layers whose sizes follow on
+// radius and count lie within the limits above, each network has layers whose sizes follow on
 // from obs_dim to 5 or 1, weights and biases have their layer's sizes, and all are finite.
 absl::Status ValidatePolicy(const PolicyWeights& weights);
 

@@ -1,6 +1,7 @@
 #include "actor/rollout/environment.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -35,6 +36,42 @@ absl::Status CheckEpisode(const v1::EnvironmentState& state, const RolloutSettin
                   record.episode(), record.length(), record.num_fish(), state.episode(),
                   state.step(), num_fish);
   }
+  return absl::OkStatus();
+}
+
+bool AllFinite(const v1::Vector2& v) { return std::isfinite(v.x()) && std::isfinite(v.y()); }
+
+// The record so far against the fish that died so far.
+absl::Status CheckRecord(const v1::EnvironmentState& state) {
+  const v1::EpisodeRecord& record = state.record();
+  uint32_t first_death = 0;
+  std::vector<int32_t> at_step_one, listed;
+  for (int fish = 0; fish < state.death_step_size(); ++fish) {
+    const uint32_t step = state.death_step(fish);
+    if (step != 0 && (first_death == 0 || step < first_death)) first_death = step;
+    if (step == 1) at_step_one.push_back(fish);
+  }
+  if (record.first_death_step() != static_cast<int64_t>(first_death)) {
+    return Refuse("its record has the first death at step %d; %d is right",
+                  record.first_death_step(), first_death);
+  }
+  for (const v1::StepOneDeath& death : record.step_one_deaths()) {
+    listed.push_back(death.fish_index());
+    if (!AllFinite(death.fish_position()) || !AllFinite(death.predator_position()) ||
+        !AllFinite(death.predator_velocity())) {
+      return Refuse("its record has a step-one death that is not finite");
+    }
+  }
+  if (listed != at_step_one) {
+    return Refuse("its record lists %d step-one deaths that are not the %d fish with death step 1",
+                  listed.size(), at_step_one.size());
+  }
+  const int64_t fish_steps = int64_t{record.num_fish()} * record.length();
+  if (record.alive_sum() < 0 || record.alive_sum() > fish_steps) {
+    return Refuse("its record has %d alive, summed over steps; 0 to %d are right",
+                  record.alive_sum(), fish_steps);
+  }
+  if (!std::isfinite(record.reward_sum())) return Refuse("its record's reward is not finite");
   return absl::OkStatus();
 }
 
@@ -98,6 +135,7 @@ absl::Status RestoreEnvironment(const v1::EnvironmentState& state, const Rollout
   if (absl::Status status = CheckEpisode(state, settings, world->num_fish()); !status.ok()) {
     return status;
   }
+  if (absl::Status status = CheckRecord(state); !status.ok()) return status;
   if (absl::Status status = CheckTrackedFish(state, settings, world->num_fish()); !status.ok()) {
     return status;
   }

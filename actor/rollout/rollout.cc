@@ -22,6 +22,9 @@ absl::Status Refuse(const v1::RolloutItem& item, std::string_view what) {
                                                     item.plan().iteration(), item.shard(), what));
 }
 
+// The limit of the option density_penalty_coef, and of its phases' targets.
+constexpr double kMaxDensityPenalty = 100;
+
 absl::Status CheckVelocities(const v1::EnvironmentPlan& plan) {
   if (plan.tail_velocities_size() % 2 != 0) {
     return absl::InvalidArgumentError(absl::StrFormat(
@@ -30,6 +33,10 @@ absl::Status CheckVelocities(const v1::EnvironmentPlan& plan) {
   for (float value : plan.tail_velocities()) {
     if (!std::isfinite(value)) {
       return absl::InvalidArgumentError("a tail velocity is not finite");
+    }
+    if (std::abs(value) > kMaxWorldValue) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "a tail velocity has the value %g; at most %g is right", value, kMaxWorldValue));
     }
   }
   return absl::OkStatus();
@@ -48,6 +55,13 @@ absl::Status CheckPlan(const v1::RolloutItem& item) {
   for (double value : {plan.density_penalty_coef(), plan.escape_boost_speed(),
                        plan.advantage_mean(), plan.advantage_std()}) {
     if (!std::isfinite(value)) return Refuse(item, "a number of the plan is not finite");
+  }
+  if (plan.escape_boost_speed() < 0 || plan.escape_boost_speed() > 1 ||
+      plan.density_penalty_coef() < 0 || plan.density_penalty_coef() > kMaxDensityPenalty) {
+    return Refuse(item, absl::StrFormat("escape_boost_speed is %g and density_penalty_coef %g; 0 to "
+                                        "1 and 0 to %g are right",
+                                        plan.escape_boost_speed(), plan.density_penalty_coef(),
+                                        kMaxDensityPenalty));
   }
   if (item.environments().empty() || item.first_environment() < 0 ||
       item.first_environment() > std::numeric_limits<int32_t>::max() - item.environments_size()) {

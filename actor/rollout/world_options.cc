@@ -1,50 +1,45 @@
 #include "actor/rollout/world_options.h"
 
-#include <cmath>
 #include <string>
 #include <string_view>
 
 #include "absl/strings/str_format.h"
+#include "common/options.h"
 
 namespace shoal {
 namespace {
 
-absl::Status ReadTable(std::string_view name, std::string_view text, BiasTable* table) {
+constexpr double kMaxHeading = 360;  // Degrees.
+// As for the velocities of tail files: no predator of this world is faster.
+constexpr double kMaxPredatorSpeed = 10;
+
+// A table whose ranges end at `most` or below.
+absl::Status ReadTable(std::string_view name, std::string_view text, double most,
+                       BiasTable* table) {
   absl::StatusOr<BiasTable> parsed = ParseBiasTable(text);
   if (!parsed.ok()) {
     return absl::InvalidArgumentError(
         absl::StrFormat("--%s \"%s\": %s", name, text, parsed.status().message()));
   }
+  for (const BiasTable::Bin& bin : parsed->bins) {
+    if (bin.end <= most) continue;
+    return absl::InvalidArgumentError(
+        absl::StrFormat("--%s \"%s\": the bin %g-%g ends above %g, which is the most", name, text,
+                        bin.start, bin.end, most));
+  }
   *table = *std::move(parsed);
   return absl::OkStatus();
 }
 
+// Options may come from another program, and a world takes them as they are.
 absl::Status CheckNumbers(const v1::RunOptions& options) {
-  const struct {
-    const char* name;
-    double value;
-  } numbers[] = {
-      {"neighbor_radius", options.neighbor_radius()},
-      {"escape_jitter_std", options.escape_jitter_std()},
-      {"divergence_reward_coef", options.divergence_reward_coef()},
-      {"density_target", options.density_target()},
-      {"predator_spawn_jitter_radius", options.predator_spawn_jitter_radius()},
-      {"predator_pre_roll_angle_jitter", options.predator_pre_roll_angle_jitter()},
-      {"predator_pre_roll_speed_jitter", options.predator_pre_roll_speed_jitter()},
-  };
-  for (const auto& number : numbers) {
-    if (!std::isfinite(number.value)) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("--%s %f: a finite number is right", number.name, number.value));
-    }
-  }
-  if (options.neighbor_radius() <= 0) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "--neighbor_radius %g: a number above 0 is right", options.neighbor_radius()));
-  }
-  if (options.neighbor_average_count() < 1) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "--neighbor_average_count %d: at least 1 is right", options.neighbor_average_count()));
+  for (const char* name :
+       {"neighbor_radius", "neighbor_average_count", "escape_jitter_std", "divergence_reward_coef",
+        "density_target", "predator_spawn_jitter_radius", "predator_pre_roll_steps",
+        "predator_pre_roll_angle_jitter", "predator_pre_roll_speed_jitter"}) {
+    absl::StatusOr<const google::protobuf::FieldDescriptor*> field = FindRunOption(name);
+    if (!field.ok()) return field.status();
+    if (absl::Status status = CheckOptionValue(options, *field); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -65,10 +60,10 @@ absl::StatusOr<WorldOptions> ReadWorldOptions(const v1::RunOptions& options) {
   world.predator_pre_roll_steps = static_cast<int>(options.predator_pre_roll_steps());
   world.predator_pre_roll_angle_jitter = options.predator_pre_roll_angle_jitter();
   world.predator_pre_roll_speed_jitter = options.predator_pre_roll_speed_jitter();
-  absl::Status status = ReadTable("predator_heading_bias", options.predator_heading_bias(),
+  absl::Status status = ReadTable("predator_heading_bias", options.predator_heading_bias(), kMaxHeading,
                                   &world.predator_heading_bias);
   status.Update(ReadTable("predator_pre_roll_speed_bias", options.predator_pre_roll_speed_bias(),
-                          &world.predator_pre_roll_speed_bias));
+                          kMaxPredatorSpeed, &world.predator_pre_roll_speed_bias));
   if (!status.ok()) return status;
   return world;
 }

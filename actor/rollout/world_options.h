@@ -9,7 +9,8 @@ namespace shoal {
 
 // The part of a run's options that all its worlds share. What varies by iteration or scene (escape
 // boost, density penalty, number of fish) is not in it. Pure and thread safe.
-// InvalidArgument, naming the option, if a table cannot be read or a number is not finite.
+// InvalidArgument, naming the option, if a number is not within the option's range, a table cannot
+// be read, or a bin ends above 360 degrees or a speed of 10.
 absl::StatusOr<WorldOptions> ReadWorldOptions(const v1::RunOptions& options);
 
 }  // namespace shoal

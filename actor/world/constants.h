@@ -17,6 +17,10 @@ inline constexpr float kPredatorBounce = 0.85f;
 // Fish radius 0.2 and predator radius 0.5.
 inline constexpr float kCaptureDistance = 0.7f;
 
+// Positions and velocities of a world are smaller than this, by far; those that come from outside
+// are held to it, so that squares and sums of them are finite.
+inline constexpr float kMaxWorldValue = 1e5f;
+
 // Values of an observation without and with neighbour features.
 inline constexpr int kBaseObservation = 11;
 inline constexpr int kNeighborObservation = 18;

@@ -29,17 +29,20 @@ BiasTable WithoutWrappedBins(BiasTable table) {
   return table;
 }
 
-absl::Status CheckFinite(const char* name, const std::vector<float>& values, size_t expected) {
+// False for what is not a number, too.
+bool IsWorldValue(float value) { return std::abs(value) <= kMaxWorldValue; }
+
+absl::Status CheckValues(const char* name, const std::vector<float>& values, size_t expected) {
   if (values.size() != expected) {
     return absl::InvalidArgumentError(absl::StrCat("environment state: ", name, " has ",
                                                    values.size(), " values; this world has ",
                                                    expected, " fish"));
   }
   for (size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i])) {
-      return absl::InvalidArgumentError(absl::StrCat("environment state: ", name, " of fish ", i,
-                                                     " is ", values[i],
-                                                     "; it must be a finite number"));
+    if (!IsWorldValue(values[i])) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("environment state: ", name, " of fish ", i, " is ", values[i],
+                       "; it must be a finite number of at most ", kMaxWorldValue));
     }
   }
   return absl::OkStatus();
@@ -52,15 +55,16 @@ absl::Status CheckState(const EnvironmentState& state, size_t num_fish) {
   }
   const Predator& p = state.predator;
   for (const float value : {p.x, p.y, p.vx, p.vy}) {
-    if (!std::isfinite(value)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "environment state: a value of the predator is ", value, "; it must be a finite number"));
+    if (!IsWorldValue(value)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("environment state: a value of the predator is ", value,
+                       "; it must be a finite number of at most ", kMaxWorldValue));
     }
   }
-  if (absl::Status s = CheckFinite("x", state.x, num_fish); !s.ok()) return s;
-  if (absl::Status s = CheckFinite("y", state.y, num_fish); !s.ok()) return s;
-  if (absl::Status s = CheckFinite("vx", state.vx, num_fish); !s.ok()) return s;
-  if (absl::Status s = CheckFinite("vy", state.vy, num_fish); !s.ok()) return s;
+  if (absl::Status s = CheckValues("x", state.x, num_fish); !s.ok()) return s;
+  if (absl::Status s = CheckValues("y", state.y, num_fish); !s.ok()) return s;
+  if (absl::Status s = CheckValues("vx", state.vx, num_fish); !s.ok()) return s;
+  if (absl::Status s = CheckValues("vy", state.vy, num_fish); !s.ok()) return s;
   if (state.death_step.size() != num_fish) {
     return absl::InvalidArgumentError(absl::StrCat("environment state: death_step has ",
                                                    state.death_step.size(),

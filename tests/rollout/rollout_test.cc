@@ -413,6 +413,16 @@ TEST(ComputeRollout, RefusesWhatDoesNotFit) {
   EXPECT_THAT(message(TestOptions(), item), HasSubstr("environment 5: 1 tail velocity values"));
   item.mutable_environments(1)->add_tail_velocities(NAN);
   EXPECT_THAT(message(TestOptions(), item), HasSubstr("a tail velocity is not finite"));
+  item = TestItem(1, 0, 2, kFish);
+  item.mutable_environments(0)->add_tail_velocities(3e38f);
+  item.mutable_environments(0)->add_tail_velocities(0);
+  EXPECT_THAT(message(TestOptions(), item), HasSubstr("a tail velocity has the value 3e+38"));
+  item = TestItem(1, 0, 2, kFish);
+  item.mutable_plan()->set_escape_boost_speed(1e300);
+  EXPECT_THAT(message(TestOptions(), item), HasSubstr("escape_boost_speed is 1e+300"));
+  item = TestItem(1, 0, 2, kFish);
+  item.mutable_plan()->set_density_penalty_coef(-1);
+  EXPECT_THAT(message(TestOptions(), item), HasSubstr("density_penalty_coef -1"));
   item = TestItem(1, 0, 1, 4096);
   for (int i = 0; i < 999; ++i) item.add_environments();
   v1::RunOptions large = TestOptions();

@@ -100,5 +100,22 @@ TEST_F(StateTest, RefusesAnotherNumberOfFishWithoutAPhaseChange) {
               HasSubstr("values of 6 fish; 7 are right"));
 }
 
+TEST_F(StateTest, RefusesRecordsThatContradictTheScene) {
+  const std::string first = "its record has the first death at step";
+  EXPECT_THAT(ErrorAfter([](auto* e) { e->mutable_record()->set_first_death_step(4); }),
+              HasSubstr(first));
+  EXPECT_THAT(ErrorAfter([](auto* e) { e->mutable_record()->add_step_one_deaths(); }),
+              HasSubstr("step-one deaths that are not"));
+  EXPECT_THAT(ErrorAfter([](auto* e) { e->mutable_record()->set_alive_sum(INT64_MAX); }),
+              HasSubstr("9223372036854775807 alive, summed over steps; 0 to 24 are right"));
+  EXPECT_THAT(ErrorAfter([](auto* e) { e->mutable_record()->set_reward_sum(NAN); }),
+              HasSubstr("reward is not finite"));
+}
+
+TEST_F(StateTest, RefusesValuesWhoseSquaresAreNotFinite) {
+  ErrorAfter([](auto* e) { e->set_velocity_x(2, 3e38f); });
+  ErrorAfter([](auto* e) { e->mutable_predator_velocity()->set_y(-3e38f); });
+}
+
 }  // namespace
 }  // namespace shoal

@@ -52,6 +52,25 @@ TEST(ReadWorldOptions, ErrorsNameTheOption) {
   EXPECT_THAT(ReadWorldOptions(options).status().message(), HasSubstr("--density_target inf"));
 }
 
+// Options come from the coordinator, over the network; a world ends the program for them.
+TEST(ReadWorldOptions, RefusesWhatAWorldCannotTake) {
+  const auto error = [](void (*spoil)(v1::RunOptions&)) {
+    v1::RunOptions options;
+    spoil(options);
+    return std::string(ReadWorldOptions(options).status().message());
+  };
+  EXPECT_THAT(error([](auto& o) { o.set_neighbor_radius(1e-50); }),
+              HasSubstr("--neighbor_radius 1e-50"));
+  EXPECT_THAT(error([](auto& o) { o.set_neighbor_average_count(int64_t{1} << 32); }),
+              HasSubstr("--neighbor_average_count 4294967296"));
+  EXPECT_THAT(error([](auto& o) { o.set_predator_pre_roll_steps(int64_t{1} << 40); }),
+              HasSubstr("--predator_pre_roll_steps"));
+  EXPECT_THAT(error([](auto& o) { o.set_predator_heading_bias("0-1e308:1"); }),
+              HasSubstr("the bin 0-1e+308 ends above 360"));
+  EXPECT_THAT(error([](auto& o) { o.set_predator_pre_roll_speed_bias("1-2:1,2-11:1"); }),
+              HasSubstr("the bin 2-11 ends above 10"));
+}
+
 TEST(ReadRolloutSettings, ModesAndSlots) {
   v1::RunOptions options;
   options.set_train_fish_per_env(3);
