@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -23,12 +24,60 @@ struct EpisodeSamples {
   std::vector<double> first_death;
 };
 
+// Far more than a shard has of anything, and far less than sums of them can hold.
+constexpr int64_t kMaxCount = 1'000'000'000'000;
+
+absl::Status CheckCounts(const v1::RolloutRecord& record) {
+  const struct {
+    const char* name;
+    int64_t value;
+  } counts[] = {
+      {"rows", record.rows()},
+      {"unfiltered_rows", record.unfiltered_rows()},
+      {"environment_steps", record.environment_steps()},
+      {"fish_steps", record.fish_steps()},
+  };
+  for (const auto& count : counts) {
+    if (count.value < 0 || count.value > kMaxCount) {
+      return absl::InvalidArgumentError(absl::StrCat(count.name, " is ", count.value, "; 0 to ",
+                                                     kMaxCount, " are possible"));
+    }
+  }
+  if (record.unfiltered_rows() < record.rows()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(record.rows(), " rows of ", record.unfiltered_rows(), " before the filter"));
+  }
+  return absl::OkStatus();
+}
+
+// Advantages are float32, so that sums of them have limits; within these moments are finite.
+absl::Status CheckAdvantages(const v1::RolloutRecord& record) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  const double rows = static_cast<double>(record.unfiltered_rows());
+  const double sum = record.advantage_sum(), squares = record.advantage_square_sum();
+  if (!std::isfinite(sum) || !std::isfinite(squares)) {
+    return absl::InvalidArgumentError("a sum of advantages is not finite");
+  }
+  if (std::abs(sum) <= rows * kMost && squares >= 0 && squares <= rows * kMost * kMost) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("the advantages of ", record.unfiltered_rows(),
+                                                 " rows add up to ", sum, " and their squares to ",
+                                                 squares, ", which is not possible"));
+}
+
 absl::Status CheckEpisode(const v1::EpisodeRecord& episode) {
   if (episode.num_fish() < 1) return absl::InvalidArgumentError("has no fish");
   if (episode.length() < 1) return absl::InvalidArgumentError("has no step");
   if (episode.final_alive() < 0 || episode.final_alive() > episode.num_fish()) {
     return absl::InvalidArgumentError(absl::StrCat("ends with ", episode.final_alive(), " of ",
                                                    episode.num_fish(), " fish alive"));
+  }
+  const int64_t fish_steps = int64_t{episode.num_fish()} * episode.length();
+  if (episode.alive_sum() < 0 || episode.alive_sum() > fish_steps) {
+    return absl::InvalidArgumentError(absl::StrCat("has ", episode.alive_sum(),
+                                                   " alive, summed over steps; 0 to ", fish_steps,
+                                                   " are possible"));
   }
   if (episode.first_death_step() < 0 || episode.first_death_step() > episode.length()) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -100,13 +149,8 @@ absl::Status AddRecord(const v1::RolloutRecord& record, EpisodeSamples& samples,
     AddEpisode(episode, samples, result);
   }
   if (absl::Status status = AddUses(record, result); !status.ok()) return status;
-  if (record.rows() < 0 || record.unfiltered_rows() < record.rows()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(record.rows(), " rows of ", record.unfiltered_rows(), " before the filter"));
-  }
-  if (!std::isfinite(record.advantage_sum()) || !std::isfinite(record.advantage_square_sum())) {
-    return absl::InvalidArgumentError("a sum of advantages is not finite");
-  }
+  if (absl::Status status = CheckCounts(record); !status.ok()) return status;
+  if (absl::Status status = CheckAdvantages(record); !status.ok()) return status;
   result.rows += record.rows();
   result.unfiltered_rows += record.unfiltered_rows();
   result.advantage_sum += record.advantage_sum();

@@ -92,7 +92,7 @@ struct IterationMeasurements {
 //
 // kInvalidArgument names the shard and what is wrong: no records, a gap, another iteration or
 // policy than its neighbours, an environment or episode out of order, counts that contradict each
-// other, sums that are not finite.
+// other or that no shard has, sums that are not finite or that no rows have.
 absl::StatusOr<IterationMeasurements> FoldIteration(const v1::IterationPlan& plan,
                                                     std::span<const v1::RolloutRecord> records,
                                                     bool tail_slots_left);

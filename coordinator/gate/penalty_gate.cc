@@ -13,6 +13,9 @@
 namespace shoal {
 namespace {
 
+// More than any run has of iterations or evaluations; leaves room to count on.
+constexpr int64_t kMaxCount = 1'000'000'000;
+
 void Push(std::deque<double>& history, double value, size_t window) {
   history.push_back(value);
   if (history.size() > window) history.pop_front();
@@ -24,10 +27,10 @@ std::optional<double> RollingMedian(const std::deque<double>& history, size_t wi
   return Median({history.begin(), history.end()});
 }
 
-absl::Status CheckAtLeast(absl::string_view name, int64_t value, int64_t min) {
-  if (value >= min) return absl::OkStatus();
+absl::Status CheckCount(absl::string_view name, int64_t value, int64_t min) {
+  if (value >= min && value <= kMaxCount) return absl::OkStatus();
   return OptionError(absl::StrCat("penalty_gate_", name), absl::StrCat(value),
-                     absl::StrCat("must be at least ", min));
+                     absl::StrCat("must be within ", min, " to ", kMaxCount));
 }
 
 absl::Status CheckCounts(const v1::RunOptions& options) {
@@ -45,7 +48,7 @@ absl::Status CheckCounts(const v1::RunOptions& options) {
       {"relax_evals", options.penalty_gate_relax_evals(), 1},
   };
   for (const auto& count : counts) {
-    absl::Status status = CheckAtLeast(count.name, count.value, count.min);
+    absl::Status status = CheckCount(count.name, count.value, count.min);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -174,6 +177,11 @@ bool PenaltyGate::Relaxed() const {
 }
 
 absl::StatusOr<GateRecord> PenaltyGate::OnEvaluation(const GateInput& input) {
+  if (input.iteration < 0 || input.iteration > kMaxCount) {
+    return absl::InvalidArgumentError(absl::StrCat("penalty gate: an evaluation of iteration ",
+                                                   input.iteration, "; 0 to ", kMaxCount,
+                                                   " are possible"));
+  }
   for (const double value : {input.p10, input.min_final, input.early_death_100,
                              input.step_one_ratio, input.avoidable_ratio.value_or(0)}) {
     if (!std::isfinite(value)) {
@@ -234,8 +242,21 @@ absl::Status PenaltyGate::Restore(const v1::PenaltyGateState& state) {
   if (state.relaxed() && (state.stage() != 0 || allowance_.size() < 2)) {
     return absl::InvalidArgumentError("penalty gate state: relaxed where nothing can relax");
   }
-  if (state.success_streak() < 0 || state.failure_streak() < 0 || state.freeze_until() < 0) {
-    return absl::InvalidArgumentError("penalty gate state: a negative streak or iteration");
+  for (const int64_t count :
+       {state.success_streak(), state.failure_streak(), state.freeze_until()}) {
+    if (count < 0 || count > 2 * kMaxCount) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("penalty gate state: a streak or iteration of ", count, "; 0 to ",
+                       2 * kMaxCount, " are possible"));
+    }
+  }
+  for (const auto* history :
+       {&state.p10_history(), &state.early_death_history(), &state.step_one_ratio_history()}) {
+    for (const double value : *history) {
+      if (!std::isfinite(value)) {
+        return absl::InvalidArgumentError("penalty gate state: a value that is not finite");
+      }
+    }
   }
   if (static_cast<size_t>(state.p10_history_size()) > p10_window_ ||
       static_cast<size_t>(state.early_death_history_size()) > early_death_window_ ||

@@ -1,6 +1,7 @@
 #include "coordinator/run/planner.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -131,6 +132,12 @@ absl::Status Planner::ConsumeTail(const std::vector<v1::RolloutRecord>& records)
   int64_t environment = 0;
   for (const v1::RolloutRecord& record : records) {
     for (const v1::EnvironmentUse& use : record.environments()) {
+      // The plan has at most so many; a queue that loops would take any number.
+      if (use.overrides() > options_.n_steps() + 1) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("environment ", environment, " began ", use.overrides(),
+                         " episodes with a tail slot in ", options_.n_steps(), " steps"));
+      }
       if (absl::Status status = tail_.Consume(environment, use.overrides()); !status.ok()) {
         return status;
       }
@@ -186,6 +193,17 @@ absl::Status Planner::RestoreState(const std::string& bytes) {
   v1::PlannerState state;
   if (!state.ParseFromString(bytes)) {
     return absl::DataLossError("the planner's state in run.db cannot be read");
+  }
+  if (state.folded_iteration() < 0 || state.folded_iteration() > total_iterations()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the planner's state is of iteration ", state.folded_iteration(),
+                     "; the run has ", total_iterations()));
+  }
+  if (!std::isfinite(state.advantage_mean()) || !std::isfinite(state.advantage_std()) ||
+      state.advantage_std() < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the planner's state has advantages of mean ", state.advantage_mean(),
+                     " and deviation ", state.advantage_std(), ", which no rows have"));
   }
   if (absl::Status status = boost_.Restore(state.escape_boost()); !status.ok()) return status;
   if (absl::Status status = tail_.Restore(state.tail_queue()); !status.ok()) return status;

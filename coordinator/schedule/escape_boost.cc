@@ -151,6 +151,10 @@ absl::Status EscapeBoost::Restore(const v1::EscapeBoostState& state) {
                                                    ", the curriculum has ",
                                                    curriculum_.num_phases()));
   }
+  if (state.has_target() && !(state.target() >= kShare.min && state.target() <= kShare.max)) {
+    return absl::InvalidArgumentError(absl::StrCat("escape boost state: target ", state.target(),
+                                                   ", it must be within 0 to 1"));
+  }
   window_.assign(state.window().begin(), state.window().end());
   target_ = state.has_target() ? std::optional(state.target()) : std::nullopt;
   phase_ = state.phase();

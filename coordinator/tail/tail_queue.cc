@@ -15,6 +15,9 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "hashes are of little-endian doubles");
 
+// More slots than any run takes; leaves room to count on.
+constexpr int64_t kMaxStateCount = int64_t{1} << 53;
+
 std::string HashOf(const std::vector<Velocity>& velocities) {
   Sha256 hash;
   for (const Velocity& velocity : velocities) {
@@ -259,8 +262,11 @@ absl::Status TailQueue::Restore(const v1::TailQueueState& state) {
           absl::StrCat("tail queue state: slot ", next, ", an environment has ", slots_each_));
     }
   }
-  if (state.used_total() < 0 || state.refills() < 0) {
-    return absl::InvalidArgumentError("tail queue state: a negative count");
+  for (const int64_t count : {state.used_total(), state.refills()}) {
+    if (count < 0 || count > kMaxStateCount) {
+      return absl::InvalidArgumentError(absl::StrCat("tail queue state: a count of ", count,
+                                                     "; 0 to ", kMaxStateCount, " are possible"));
+    }
   }
   next_.assign(state.next_slot().begin(), state.next_slot().end());
   used_total_ = state.used_total();

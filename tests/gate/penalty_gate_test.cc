@@ -340,6 +340,12 @@ TEST(PenaltyGate, RefusesStatesOfOtherOptions) {
   state.set_freeze_until(-1);
   EXPECT_FALSE(gate.Restore(state).ok());
   state.set_freeze_until(5);
+  state.set_failure_streak(std::numeric_limits<int64_t>::max());
+  EXPECT_FALSE(gate.Restore(state).ok());
+  state.set_failure_streak(0);
+  state.add_p10_history(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_FALSE(gate.Restore(state).ok());
+  state.clear_p10_history();
   state.add_p10_history(1);
   state.add_p10_history(2);
   EXPECT_FALSE(gate.Restore(state).ok());
@@ -350,7 +356,12 @@ TEST(PenaltyGate, RefusesCountsThatMakeNoSense) {
   v1::RunOptions options = Plain();
   options.set_penalty_gate_success_median_window(0);
   EXPECT_THAT(std::string(PenaltyGate::Create(options).status().message()),
-              HasSubstr("--penalty_gate_success_median_window 0: must be at least 1"));
+              HasSubstr("--penalty_gate_success_median_window 0: must be within 1 to 1000000000"));
+  options = Plain();
+  options.set_penalty_gate_freeze_iterations(std::numeric_limits<int64_t>::max());
+  EXPECT_THAT(std::string(PenaltyGate::Create(options).status().message()),
+              HasSubstr("--penalty_gate_freeze_iterations 9223372036854775807"))
+      << "a freeze is added to an iteration";
   options = Plain();
   options.set_penalty_gate_phase_allowance("x");
   EXPECT_THAT(std::string(PenaltyGate::Create(options).status().message()),

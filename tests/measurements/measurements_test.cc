@@ -208,6 +208,31 @@ TEST(FoldIterationTest, RefusesRecordsThatContradictThemselves) {
   EXPECT_THAT(FoldError(records), HasSubstr("11 rows of 10"));
 }
 
+TEST(FoldIterationTest, RefusesCountsAndSumsThatNoShardHas) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  auto records = Records();
+  records[0].set_environment_steps(kMost);
+  EXPECT_THAT(FoldError(records), HasSubstr("shard 0: environment_steps is 9223372036854775807"));
+  records = Records();
+  records[1].set_fish_steps(-1);
+  EXPECT_THAT(FoldError(records), HasSubstr("shard 1: fish_steps is -1"));
+  records = Records();
+  records[1].set_unfiltered_rows(kMost);
+  EXPECT_THAT(FoldError(records), HasSubstr("unfiltered_rows"));
+  records = Records();
+  records[0].mutable_episodes(0)->set_alive_sum(41);  // 4 fish, 10 steps
+  EXPECT_THAT(FoldError(records), HasSubstr("has 41 alive"));
+  records = Records();
+  records[0].set_advantage_sum(1e300);
+  EXPECT_THAT(FoldError(records), HasSubstr("add up to 1e+300"));
+  records = Records();
+  records[0].set_advantage_square_sum(-1);
+  EXPECT_THAT(FoldError(records), HasSubstr("squares to -1"));
+  records = Records();
+  records[0].set_advantage_square_sum(std::numeric_limits<double>::infinity());
+  EXPECT_THAT(FoldError(records), HasSubstr("not finite"));
+}
+
 TEST(MeasurementsJsonTest, HasEveryNameOfTheContract) {
   const nlohmann::ordered_json json = ToJson(IterationMeasurements());
   for (const char* name : {"iteration",
@@ -280,6 +305,7 @@ TEST(MeasurementsJsonTest, WritesWhatWasMeasured) {
   EXPECT_EQ(json["step_one_clusters"]["angle_bin_deg"], 30);
   EXPECT_EQ(json["step_one_clusters"]["speed_bin"], 0.4);
 }
+
 
 }  // namespace
 }  // namespace shoal

@@ -3,7 +3,10 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "coordinator/schedule/options.h"
+#include "shoal/v1/records.pb.h"
 #include "tests/run/fakes.h"
 
 namespace shoal {
@@ -136,6 +139,41 @@ TEST(Planner, RefusesRecordsThatContradictThePlan) {
   std::vector<v1::RolloutRecord> records = Records(planned, 2);
   records[1].set_iteration(2);
   EXPECT_FALSE(planner->Fold(planned.plan, records).ok());
+}
+
+TEST(Planner, RefusesStatesThatNoRunLeaves) {
+  auto planner = Make(Options(""));
+  RunTo(*planner, 1, 2);
+  v1::PlannerState good;
+  ASSERT_TRUE(good.ParseFromString(planner->SaveState()));
+  const auto refused = [&](void (*spoil)(v1::PlannerState&)) {
+    v1::PlannerState state = good;
+    spoil(state);
+    return planner->RestoreState(state.SerializeAsString()).code() ==
+           absl::StatusCode::kInvalidArgument;
+  };
+  EXPECT_TRUE(refused([](auto& s) { s.set_folded_iteration(-1); }));
+  EXPECT_TRUE(refused([](auto& s) { s.set_folded_iteration(7); }));
+  EXPECT_TRUE(refused([](auto& s) { s.set_advantage_mean(NAN); }));
+  EXPECT_TRUE(refused([](auto& s) { s.set_advantage_std(INFINITY); }));
+  EXPECT_TRUE(refused([](auto& s) { s.set_advantage_std(-1); }));
+  EXPECT_TRUE(refused([](auto& s) { s.mutable_escape_boost()->set_target(NAN); }));
+  EXPECT_TRUE(planner->RestoreState(good.SerializeAsString()).ok());
+}
+
+TEST(Planner, RefusesMoreEpisodesThanARolloutHasSteps) {
+  // A queue that loops would hand out any number of slots.
+  auto planner =
+      Make(Options("tail_seed_stage_spec: '1:tail.json' tail_on_exhausted: 'loop_stage'"),
+           OneStage(1));
+  const PlannedIteration planned = planner->Plan(1);
+  std::vector<v1::RolloutRecord> records = Records(planned, 2);
+  v1::EnvironmentUse* use = records[0].mutable_environments(1);
+  use->set_episodes_begun(2147483647);
+  use->set_overrides(2147483647);
+  const absl::Status status = planner->Fold(planned.plan, records).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("environment 1 began 2147483647"), std::string::npos) << status;
 }
 
 }  // namespace

@@ -196,6 +196,11 @@ TEST(EscapeBoost, RefusesStatesOfOtherOptions) {
   state.set_phase(3);
   EXPECT_FALSE(boost.Restore(state).ok());
   state.set_phase(1);
+  for (const double target : {-0.1, 1.5, std::numeric_limits<double>::quiet_NaN()}) {
+    state.set_target(target);
+    EXPECT_THAT(std::string(boost.Restore(state).message()), HasSubstr("target")) << target;
+  }
+  state.clear_target();
   state.add_window(std::numeric_limits<double>::quiet_NaN());
   EXPECT_FALSE(boost.Restore(state).ok());
 }

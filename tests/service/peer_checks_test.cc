@@ -264,7 +264,7 @@ TEST(CheckRecord, RefusesWhatWouldEndTheRun) {
   EXPECT_THAT(refused([](auto& r) { r.add_environments(); }), HasSubstr("9 environments of 8"));
   EXPECT_THAT(refused([](auto& r) { r.mutable_environments(0)->set_overrides(1); }),
               HasSubstr("used 1 of 0 tail slots"));
-  EXPECT_THAT(refused([](auto& r) { r.set_rows(-1); }), HasSubstr("-1 rows"));
+  EXPECT_THAT(refused([](auto& r) { r.set_rows(-1); }), HasSubstr("rows is -1"));
   EXPECT_THAT(refused([](auto& r) { r.set_advantage_sum(std::nan("")); }), HasSubstr("not finite"));
   EXPECT_THAT(refused([](auto& r) { r.add_episodes()->set_environment(99); }),
               HasSubstr("episode of environment 99"));

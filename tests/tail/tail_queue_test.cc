@@ -1,5 +1,6 @@
 #include "coordinator/tail/tail_queue.h"
 
+#include <limits>
 #include <algorithm>
 #include <random>
 
@@ -292,6 +293,13 @@ TEST(TailQueue, RefusesAResumeWithOtherVelocities) {
   broken.set_next_slot(0, 6);
   EXPECT_EQ(Make(Options()).Restore(broken).code(), absl::StatusCode::kInvalidArgument);
   broken.set_next_slot(0, -1);
+  EXPECT_EQ(Make(Options()).Restore(broken).code(), absl::StatusCode::kInvalidArgument);
+  broken = state;
+  broken.set_used_total(std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(Make(Options()).Restore(broken).code(), absl::StatusCode::kInvalidArgument)
+      << "there is no counting on from here";
+  broken = state;
+  broken.set_refills(-1);
   EXPECT_EQ(Make(Options()).Restore(broken).code(), absl::StatusCode::kInvalidArgument);
 }
 
