@@ -25,13 +25,15 @@ class Line {
     return absl::InvalidArgumentError(absl::StrCat("line ", number_, ": ", field, " ", why));
   }
 
-  // The value at "a" or "a.b"; null where it is missing.
-  json At(absl::string_view field) const {
+  // The value at "a" or "a.b", or null where it is missing. Not a copy: copying goes as deep as the
+  // value, and a line may be nested as deep as it is long.
+  const json& At(absl::string_view field) const {
+    static const json* const kMissing = new json;
     const json* at = &value_;
     for (const absl::string_view part : absl::StrSplit(field, '.')) {
-      if (!at->is_object()) return nullptr;
+      if (!at->is_object()) return *kMissing;
       const auto found = at->find(std::string(part));
-      if (found == at->end()) return nullptr;
+      if (found == at->end()) return *kMissing;
       at = &*found;
     }
     return *at;
@@ -40,9 +42,14 @@ class Line {
   bool Has(absl::string_view field) const { return !At(field).is_null(); }
 
   absl::StatusOr<double> Number(absl::string_view field, double min, double max) const {
-    const json value = At(field);
+    const json& value = At(field);
     if (value.is_null()) return Error(field, "is missing");
-    if (!value.is_number()) return Error(field, absl::StrCat("is not a number: ", value.dump()));
+    if (!value.is_number()) {
+      // What is nested is not shown: writing it, too, goes as deep as it is nested.
+      return Error(field, absl::StrCat("is not a number: ", value.is_structured()
+                                                                ? value.type_name()
+                                                                : value.dump()));
+    }
     const double number = value.get<double>();
     if (!std::isfinite(number) || number < min || number > max) {
       return Error(field, absl::StrCat("= ", value.dump(), " is not within ", min, " to ", max));

@@ -165,5 +165,15 @@ TEST(ReplayHistory, ErrorsNameLineAndField) {
 
 TEST(ReplayHistory, AnEmptyHistoryHasNoRecords) { EXPECT_TRUE(Replay("\n \n", {}).empty()); }
 
+TEST(ReplayHistory, ValuesNestedDeeplyAreRefusedLikeOthers) {
+  // Deep enough that one level more of the stack for each would not do.
+  constexpr size_t kDepth = 1'000'000;
+  const std::string nested = std::string(kDepth, '[') + std::string(kDepth, ']');
+  EXPECT_EQ(ErrorOf(absl::StrCat(R"({"iteration": )", nested, "}")),
+            "line 1: iteration is not a number: array");
+  EXPECT_EQ(ErrorOf(absl::StrCat(R"({"iteration": 1, "summary": )", nested, "}")),
+            "line 1: summary.min_final_survival_rate is missing");
+}
+
 }  // namespace
 }  // namespace shoal
