@@ -19,8 +19,10 @@ namespace {
 
 using nlohmann::json;
 
-// More deaths than any evaluation has; bounds what a file's counts can make us allocate.
+// More deaths than any evaluation has.
 constexpr int64_t kMaxClusterCount = 1'000'000;
+// As many as the largest mix that can be made; bounds what a file's counts can make us allocate.
+constexpr size_t kMaxVelocities = 10'000'000;
 
 // The value at a.b.c; null where it is missing.
 const json* At(const json& object, absl::string_view path) {
@@ -54,6 +56,9 @@ class Collector {
     if (Speed(velocity) > kMaxTailSpeed) {
       return Error(where, absl::StrCat(" has speed ", Speed(velocity), "; at most ", kMaxTailSpeed,
                                        " is accepted"));
+    }
+    if (static_cast<size_t>(times) > kMaxVelocities - velocities_.size()) {
+      return Error(where, absl::StrCat(" would make more than ", kMaxVelocities, " velocities"));
     }
     velocities_.insert(velocities_.end(), static_cast<size_t>(times), velocity);
     return absl::OkStatus();

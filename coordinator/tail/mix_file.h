@@ -12,7 +12,7 @@ namespace shoal {
 
 // A mix file's velocities in its order: those of `velocities` ([vx, vy] pairs), then those of
 // summary.clusters[].sample.predator_velocity. Refused: no velocity at all, a value that is not a
-// finite number, a speed above 10.
+// finite number, a speed above 10, more than 10 million velocities.
 absl::StatusOr<std::vector<Velocity>> ReadMix(std::string_view text, std::string_view path);
 
 // The predator velocities of recorded deaths, from a file of one JSON object or of one object a

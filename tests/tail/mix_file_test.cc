@@ -86,5 +86,16 @@ TEST(ReadDeaths, OneObjectALine) {
           .ok());
 }
 
+TEST(ReadDeaths, CountsCannotAskForMoreMemoryThanThereIs) {
+  // A kilobyte that stands for billions of velocities.
+  std::string text = R"({"clusters": [)";
+  for (int i = 0; i < 12; ++i) {
+    text += R"({"count": 1000000, "sample": {"predator_velocity": [1, 2]}},)";
+  }
+  text.back() = ']';
+  EXPECT_THAT(std::string(ReadDeaths(text + "}", "d.json").status().message()),
+              AllOf(HasSubstr("clusters[10]"), HasSubstr("more than 10000000 velocities")));
+}
+
 }  // namespace
 }  // namespace shoal
