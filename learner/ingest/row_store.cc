@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "actor/rollout/settings.h"
+#include "common/options.h"
 
 namespace shoal {
 namespace {
@@ -17,9 +19,10 @@ absl::StatusOr<int64_t> MostFish(const v1::RunOptions& options) {
   for (absl::string_view phase : absl::StrSplit(options.curriculum(), ',')) {
     const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(phase, ':');
     int64_t fish = 0;
-    if (!absl::SimpleAtoi(absl::StripAsciiWhitespace(parts.first), &fish) || fish < 1) {
+    if (!absl::SimpleAtoi(absl::StripAsciiWhitespace(parts.first), &fish) || fish < 1 ||
+        fish > kMaxFish) {
       return absl::InvalidArgumentError(absl::StrCat("curriculum \"", options.curriculum(),
-                                                     "\": \"", phase, "\" is not fish:iterations"));
+                                                     "\": \"", phase, "\" is not fish:iterations, fish from 1 to ", kMaxFish));
     }
     most = std::max(most, fish);
   }
@@ -67,6 +70,8 @@ int ObservationSize(const v1::RunOptions& options) {
 }
 
 absl::StatusOr<RowShape> MakeRowShape(const std::string& run_id, const v1::RunOptions& options) {
+  // The options come from another program; within their ranges no product below overflows.
+  if (absl::Status status = CheckOptionValues(options); !status.ok()) return status;
   const absl::StatusOr<int64_t> most_fish = MostFish(options);
   if (!most_fish.ok()) return most_fish.status();
   RowShape shape;

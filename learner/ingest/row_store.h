@@ -41,7 +41,7 @@ struct RowShape {
 };
 
 // The shape that a run's options imply. InvalidArgument where the options are not resolved ones
-// (sizes below 1, a curriculum that cannot be read).
+// (values out of their ranges, a curriculum that cannot be read).
 absl::StatusOr<RowShape> MakeRowShape(const std::string& run_id, const v1::RunOptions& options);
 
 // 18 with neighbour features, else 11.

@@ -15,6 +15,9 @@ namespace {
 constexpr char kFormat[] = "shoal-adam";
 constexpr char kFormatVersion[] = "1";
 
+// More than any run makes; leaves room to count on.
+constexpr int64_t kMaxSteps = int64_t{1} << 53;
+
 SafetensorsTensor ToTensor(const std::vector<double>& values) {
   const std::vector<float> narrow(values.begin(), values.end());
   SafetensorsTensor tensor{"F32", {static_cast<int64_t>(narrow.size())}, {}};
@@ -75,8 +78,8 @@ absl::StatusOr<OptimizerMoments> ParseOptimizerState(std::string_view bytes, int
   OptimizerMoments moments;
   absl::StatusOr<std::string> steps = Metadata(*file, "steps");
   if (!steps.ok()) return steps.status();
-  if (!absl::SimpleAtoi(*steps, &moments.steps) || moments.steps < 0) {
-    return Bad(absl::StrCat("steps is \"", *steps, "\", must be an integer >= 0"));
+  if (!absl::SimpleAtoi(*steps, &moments.steps) || moments.steps < 0 || moments.steps > kMaxSteps) {
+    return Bad(absl::StrCat("steps is \"", *steps, "\", must be an integer from 0 to ", kMaxSteps));
   }
   absl::StatusOr<std::vector<double>> first = FromTensor(*file, "first_moment", parameters);
   if (!first.ok()) return first.status();

@@ -21,7 +21,7 @@ struct OptimizerMoments {
 absl::StatusOr<std::string> SerializeOptimizerState(const OptimizerMoments& moments);
 
 // kInvalidArgument: bytes that are no such file, another number of parameters than `parameters`,
-// values that are not finite, a second moment or number of steps below 0.
+// values that are not finite, a second moment or number of steps below 0, more than 2^53 steps.
 absl::StatusOr<OptimizerMoments> ParseOptimizerState(std::string_view bytes, int64_t parameters);
 
 }  // namespace shoal

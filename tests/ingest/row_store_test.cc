@@ -189,7 +189,13 @@ TEST(RowShapeTest, FollowsTheOptions) {
   EXPECT_EQ(MakeRowShape("r", options)->rows_per_step, 25);
   options.set_curriculum("many:2");
   EXPECT_THAT(MakeRowShape("r", options).status().message(), HasSubstr("many:2"));
+  // Rows of a shard are a product of what these say.
+  options.set_curriculum("9223372036854775807:2");
+  EXPECT_THAT(MakeRowShape("r", options).status().message(), HasSubstr("fish from 1 to 4096"));
   options.set_curriculum("");
+  options.set_n_steps(int64_t{1} << 40);
+  EXPECT_THAT(MakeRowShape("r", options).status().message(), HasSubstr("--n_steps"));
+  options.clear_n_steps();
   options.set_envs_per_shard(0);
   EXPECT_EQ(MakeRowShape("r", options).status().code(), absl::StatusCode::kInvalidArgument);
 }

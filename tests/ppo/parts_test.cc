@@ -123,6 +123,8 @@ TEST(OptimizerState, RefusesWhatIsNoneOfThisSize) {
   EXPECT_THAT(message(*SerializeOptimizerState({{1}, {-1}, 3}), 1), HasSubstr("below 0"));
   EXPECT_THAT(message(*SerializeOptimizerState({{NAN}, {1}, 3}), 1), HasSubstr("not finite"));
   EXPECT_THAT(message(*SerializeOptimizerState({{1}, {1}, -3}), 1), HasSubstr("steps is \"-3\""));
+  EXPECT_THAT(message(*SerializeOptimizerState({{1}, {1}, INT64_MAX}), 1),
+              HasSubstr("steps is \"9223372036854775807\""));
   SafetensorsFile other;
   other.metadata = {{"format", "other"}, {"format_version", "1"}};
   EXPECT_THAT(message(*SerializeSafetensors(other), 1), HasSubstr("format is other"));
