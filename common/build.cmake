@@ -16,6 +16,11 @@ if(SHOAL_SANITIZER)
   target_link_options(shoal_sanitizer INTERFACE -fsanitize=${SHOAL_SANITIZER})
 endif()
 target_link_libraries(shoal_flags INTERFACE shoal_sanitizer)
+if(SHOAL_FUZZ)
+  # Coverage of our libraries; only a fuzz target links libFuzzer's main.
+  target_compile_options(shoal_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(shoal_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # shoal_library(NAME [DEPS target...]): every .cc of the current folder.
 function(shoal_library name)
@@ -64,4 +69,18 @@ function(shoal_bench name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} benchmark::benchmark benchmark::benchmark_main shoal_flags)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+endfunction()
+
+# shoal_fuzz(NAME SOURCES file... DEPS target...): one libFuzzer program in build-fuzz/fuzz, built with
+# the target `fuzz`.
+function(shoal_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} shoal_flags)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  if(NOT TARGET fuzz)
+    add_custom_target(fuzz)
+  endif()
+  add_dependencies(fuzz ${name})
 endfunction()

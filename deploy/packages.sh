@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what shoal builds, tests and runs with: Debian packages only. Skips what is there.
-# Usage: deploy/packages.sh
+# Usage: deploy/packages.sh [fuzz]   (fuzz: also what the fuzz targets need)
 set -euo pipefail
 
 packages=(
@@ -15,6 +15,12 @@ packages=(
   # tests
   libgtest-dev libgmock-dev libbenchmark-dev iproute2 nftables
 )
+case "${1:-}" in
+  "") ;;
+  # The compiler, libFuzzer and the sanitizers with it, and names for their backtraces.
+  fuzz) packages+=(clang libclang-rt-14-dev llvm-14) ;;
+  *) sed -n '2,3s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do
