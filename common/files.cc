@@ -153,12 +153,7 @@ absl::Status AppendLineDurably(const std::string& path, std::string_view line) {
     return absl::InvalidArgumentError(
         absl::StrCat("a line for ", path, " contains a newline; lines are appended one at a time"));
   }
-  bool created = false;
-  int fd = OpenFile(path, O_RDWR | O_APPEND);
-  if (fd < 0 && errno == ENOENT) {
-    created = true;
-    fd = OpenFile(path, O_RDWR | O_APPEND | O_CREAT);
-  }
+  const int fd = OpenFile(path, O_RDWR | O_APPEND | O_CREAT);
   if (fd < 0) return SystemError("open", path);
   FileDescriptor file(fd);
   struct stat info;
@@ -187,7 +182,7 @@ absl::Status AppendLineDurably(const std::string& path, std::string_view line) {
     return written > 0 ? take_back(status) : status;
   }
   if (fsync(fd) != 0) return take_back(SystemError("sync", path));
-  if (!created) return absl::OkStatus();
+  // Who made the file may have ended before its name was synced.
   const absl::Status status = SyncDirectory(DirectoryOf(path));
   return status.ok() ? status : take_back(status);
 }
@@ -211,13 +206,18 @@ absl::Status RenameDurably(const std::string& from, const std::string& to) {
 
 absl::Status CreateDirectories(const std::string& path) {
   std::error_code error;
+  const std::string whole = path.size() > 1 && path.back() == '/' ? path.substr(0, path.size() - 1) : path;
+  const std::string parent = DirectoryOf(whole);
   const std::filesystem::file_status there = std::filesystem::status(path, error);
-  if (std::filesystem::is_directory(there)) return absl::OkStatus();
+  if (std::filesystem::is_directory(there)) {
+    // Who made it may have ended before its name was synced; the names above it were synced before. A
+    // parent that may not be read is not of our making.
+    const absl::Status status = SyncDirectory(parent);
+    return absl::IsPermissionDenied(status) ? absl::OkStatus() : status;
+  }
   if (std::filesystem::exists(there)) {
     return absl::FailedPreconditionError(absl::StrCat(path, " exists and is not a folder"));
   }
-  const std::string whole = path.size() > 1 && path.back() == '/' ? path.substr(0, path.size() - 1) : path;
-  const std::string parent = DirectoryOf(whole);
   if (parent != whole) {
     if (absl::Status status = CreateDirectories(parent); !status.ok()) return status;
   }
@@ -226,10 +226,7 @@ absl::Status CreateDirectories(const std::string& path) {
     // Another process may be making it too.
     return std::filesystem::is_directory(path, error) ? SyncDirectory(parent) : status;
   }
-  absl::Status status = SyncDirectory(parent);
-  // The next attempt must not take it for one that lasts.
-  if (!status.ok()) rmdir(path.c_str());
-  return status;
+  return SyncDirectory(parent);
 }
 
 std::string DirectoryOf(const std::string& path) {

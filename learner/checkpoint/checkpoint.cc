@@ -122,17 +122,23 @@ Manifest ManifestOf(const Checkpoint& checkpoint) {
            {kOptimizerFile, RecordOf(checkpoint.optimizer)}}};
 }
 
+// Its name need not last: SyncDirectory, RenameDurably and Replace see to what comes of it.
+absl::Status MakeTemporary(const std::string& dir, const std::string& path) {
+  if (mkdir(path.c_str(), 0777) == 0) return absl::OkStatus();
+  if (errno == ENOENT) {
+    if (absl::Status status = CreateDirectories(dir); !status.ok()) return status;
+    if (mkdir(path.c_str(), 0777) == 0) return absl::OkStatus();
+  }
+  return absl::ErrnoToStatus(errno, absl::StrCat("cannot create folder ", path));
+}
+
 // Writes the checkpoint under the name `name`, whatever has had that name before.
 absl::Status WriteNamed(const std::string& dir, const std::string& name,
                         const Checkpoint& checkpoint, const Manifest& manifest) {
   const std::string temporary = absl::StrCat(kTemporaryPrefix, name);
   const std::string path = absl::StrCat(dir, "/", temporary);
   absl::Status status = RemoveTree(path);
-  if (status.ok()) status = CreateDirectories(dir);
-  // Its name need not last: SyncDirectory, RenameDurably and Replace see to what comes of it.
-  if (status.ok() && mkdir(path.c_str(), 0777) != 0) {
-    status = absl::ErrnoToStatus(errno, absl::StrCat("cannot create folder ", path));
-  }
+  if (status.ok()) status = MakeTemporary(dir, path);
   const std::string manifest_text = SerializeManifest(manifest);
   const std::pair<const char*, std::string_view> files[] = {{kPolicyFile, checkpoint.policy},
                                                             {kOptimizerFile, checkpoint.optimizer},
@@ -247,7 +253,11 @@ absl::StatusOr<std::string> WriteCheckpoint(const std::string& dir, const Checkp
   const Manifest manifest = ManifestOf(checkpoint);
   const std::string& policy_sha256 = manifest.files.at(kPolicyFile).sha256;
   absl::StatusOr<Checkpoint> there = ReadCheckpoint(dir, checkpoint.iteration, policy_sha256);
-  if (there.ok() && *there == checkpoint) return policy_sha256;
+  if (there.ok() && *there == checkpoint) {
+    // Its name may be from an attempt that failed before it was synced.
+    if (absl::Status status = SyncDirectory(dir); !status.ok()) return status;
+    return policy_sha256;
+  }
   absl::Status status = WriteNamed(dir, IterationName(checkpoint.iteration), checkpoint, manifest);
   if (!status.ok()) return status;
   return policy_sha256;

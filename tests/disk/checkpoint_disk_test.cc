@@ -97,6 +97,14 @@ TEST(CheckpointOnABadDisk, NextBestDeaths) { TestDeaths(CopyingBest(true)); }
 TEST(CheckpointOnABadDisk, PruneErrors) { TestErrors(Pruning()); }
 TEST(CheckpointOnABadDisk, PruneDeaths) { TestDeaths(Pruning()); }
 
+TEST(CheckpointOnABadDisk, LastsAfterErrors) {
+  TestPowerAfterErrors(Writing(4));
+  TestPowerAfterErrors(Writing(2));
+  TestPowerAfterErrors(CopyingBest(false));
+  TestPowerAfterErrors(CopyingBest(true));
+  TestPowerAfterErrors(WithoutExchange(Writing(2)));
+}
+
 TEST(CheckpointOnABadDisk, ReplacedWithoutExchange) {
   TestErrors(WithoutExchange(Writing(2)));
   TestDeaths(WithoutExchange(Writing(2)));
@@ -113,6 +121,7 @@ TEST(CheckpointOnABadDisk, FirstOfAll) {
   scenario.prepare = [](const std::string&) {};
   TestErrors(scenario);
   TestDeaths(scenario);
+  TestPowerAfterErrors(scenario);
 }
 
 TEST(CheckpointOnABadDisk, PreparingSaysWhatIsWrong) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "gmock/gmock.h"
+#include "tests/disk/child.h"
 #include "tests/disk/scenario.h"
 #include "tests/faults/file_faults.h"
 #include "tests/store/temporary_folder.h"
@@ -14,7 +15,9 @@ namespace shoal {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::EndsWith;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 void Write(const std::string& path, const std::string& content) {
   std::ofstream(path, std::ios::binary) << content;
@@ -60,6 +63,10 @@ Scenario Untidy(Scenario scenario) {
 
 TEST(WriteFileAtomicallyOnABadDisk, NewFileErrors) { TestErrors(Writing("")); }
 TEST(WriteFileAtomicallyOnABadDisk, NewFileDeaths) { TestDeaths(Untidy(Writing(""))); }
+TEST(WriteFileAtomicallyOnABadDisk, LastsAfterErrors) {
+  TestPowerAfterErrors(Writing(""));
+  TestPowerAfterErrors(Writing("old"));
+}
 TEST(WriteFileAtomicallyOnABadDisk, ReplacedFileErrors) { TestErrors(Writing("old")); }
 TEST(WriteFileAtomicallyOnABadDisk, ReplacedFileDeaths) { TestDeaths(Untidy(Writing("old"))); }
 
@@ -142,6 +149,33 @@ TEST(AppendLineDurablyOnABadDisk, LineThatCannotBeTakenBackIsSpokenOf) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("is left in it"));
 }
 
+// Also where it is not this call that has made the file, but one that failed, or died, before it had
+// made the file's name last.
+TEST(AppendLineDurablyOnABadDisk, ALineLastsAfterOneThatFailed) {
+  for (const std::string before : {"", "{\"line\": 1}\n"}) {
+    for (const char* lasting : {"", "+"}) {
+      bool fired = true;
+      for (int operation = 1; fired; ++operation) {
+        TemporaryFolder folder;
+        const std::string path = folder.Path("log.jsonl");
+        if (!before.empty()) Write(path, before);
+        const std::string rule = absl::StrCat("eio:any:", folder.path(), ":", operation, lasting);
+        SCOPED_TRACE(absl::StrCat(rule, " before: ", before));
+        const Ended ended = InChild(folder.path(), rule, /*lose_power=*/true, [&](Witness& witness) {
+          AppendLineDurably(path, "{\"line\": 2}").IgnoreError();
+          if (file_faults::Fired() > 0) witness.Say("fired");
+          file_faults::SetRules("");
+          if (AppendLineDurably(path, "{\"line\": 3}").ok()) witness.Acknowledge();
+        });
+        EXPECT_TRUE(ended.acknowledged);
+        EXPECT_THAT(Lines(folder.path()), EndsWith("{\"line\": 3}\n"));
+        EXPECT_THAT(Lines(folder.path()), StartsWith(before));
+        fired = ended.words == "fired";
+      }
+    }
+  }
+}
+
 TEST(AppendLineDurablyOnABadDisk, LastLineCutAnywhereIsRepaired) {
   const std::string whole = "{\"line\": 1}\n{\"line\": 22}\n";
   for (size_t length = 0; length <= whole.size(); ++length) {
@@ -186,6 +220,10 @@ TEST(RenameDurablyOnABadDisk, Deaths) {
   TestDeaths(Renaming("/one/tree", "/two/tree"));
 }
 
+TEST(RenameDurablyOnABadDisk, LastsAfterErrors) {
+  TestPowerAfterErrors(Renaming("/one/file", "/one/taken"));
+}
+
 TEST(CreateDirectoriesOnABadDisk, WhatIsMadeLasts) {
   Scenario scenario;
   scenario.prepare = [](const std::string&) {};
@@ -199,6 +237,7 @@ TEST(CreateDirectoriesOnABadDisk, WhatIsMadeLasts) {
   };
   TestErrors(scenario);
   TestDeaths(scenario);
+  TestPowerAfterErrors(scenario);
 }
 
 TEST(DirectoryLockOnABadDisk, SaysWhatIsWrong) {

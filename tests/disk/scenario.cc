@@ -147,7 +147,41 @@ bool TestDeath(const Scenario& scenario, const Stage& stage, const std::string& 
   return ended.killed;
 }
 
+bool TestPowerAfterError(const Scenario& scenario, const Stage& stage, const std::string& which,
+                         bool restarted) {
+  TemporaryFolder folder;
+  stage.Copy(folder.path());
+  const std::string rules = Rules(scenario, "eio", folder.path(), which);
+  SCOPED_TRACE(absl::StrCat(rules, restarted ? " then a restart" : ""));
+  const Ended ended = InChild(folder.path(), rules, /*lose_power=*/true, [&](Witness& witness) {
+    scenario.work(folder.path(), [] {}).IgnoreError();
+    const bool fired = file_faults::Fired() > 0;
+    file_faults::SetRules("");
+    if (restarted) scenario.look(folder.path());
+    const absl::Status status = stage.Again(folder.path());
+    if (status.ok()) witness.Acknowledge();
+    witness.Say(status.ok() ? fired ? "fired" : "" : status.ToString());
+  });
+  EXPECT_TRUE(ended.acknowledged) << ended.words;
+  EXPECT_FALSE(ended.killed);
+  stage.ExpectWhole(folder.path(), ended.acknowledged);
+  return ended.words == "fired";
+}
+
 }  // namespace
+
+void TestPowerAfterErrors(const Scenario& scenario) {
+  const Stage stage(scenario);
+  for (const char* lasting : {"", "+"}) {
+    for (const bool restarted : {false, true}) {
+      int operation = 1;
+      while (TestPowerAfterError(scenario, stage, absl::StrCat(operation, lasting), restarted)) {
+        ASSERT_LT(++operation, kMostOperations);
+      }
+      ASSERT_GT(operation, 1) << "no operation was hit";
+    }
+  }
+}
 
 void TestErrors(const Scenario& scenario) {
   const Stage stage(scenario);

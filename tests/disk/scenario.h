@@ -36,4 +36,9 @@ void TestErrors(const Scenario& scenario);
 // power gone; and the power goes after the end.
 void TestDeaths(const Scenario& scenario);
 
+// Every operation in turn fails, alone or with all after it, which to the disk is as if the program had
+// ended there; then the same program, or one that is started, does the work once more, is told that it
+// is done, and the power goes: what the first attempt left unsynced must not have counted as done.
+void TestPowerAfterErrors(const Scenario& scenario);
+
 }  // namespace shoal
