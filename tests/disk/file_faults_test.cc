@@ -318,6 +318,33 @@ TEST_F(FileFaultsTest, FailedSyncHasSyncedNothing) {
   EXPECT_EQ(Read("a"), "old");
 }
 
+TEST_F(FileFaultsTest, WhatAFailedSyncLostNoLaterSyncBringsBack) {
+  const std::string page(4096, 'a');
+  folder_.Write("a", page + "b");
+  Lose([&] {
+    file_faults::SetRules("eio:sync:/a:1");
+    const int fd = open(Path("a").c_str(), O_RDWR);
+    EXPECT_EQ(pwrite(fd, "X", 1, 0), 1);
+    EXPECT_EQ(fsync(fd), -1);
+    EXPECT_EQ(pwrite(fd, "Y", 1, 4096), 1);
+    EXPECT_EQ(fsync(fd), 0);
+    close(fd);
+  });
+  EXPECT_EQ(Read("a"), page + "Y");
+  // What is written anew is not lost, and a page is written whole.
+  Lose([&] {
+    file_faults::SetRules("eio:sync:/a:1");
+    const int fd = open(Path("a").c_str(), O_RDWR);
+    EXPECT_EQ(pwrite(fd, "X", 1, 0), 1);
+    EXPECT_EQ(fsync(fd), -1);
+    EXPECT_EQ(pwrite(fd, "Z", 1, 1), 1);
+    EXPECT_EQ(ftruncate(fd, 4096), 0);
+    EXPECT_EQ(fsync(fd), 0);
+    close(fd);
+  });
+  EXPECT_EQ(Read("a"), "XZ" + page.substr(2));
+}
+
 TEST_F(FileFaultsTest, ShortWriteSaysSo) {
   file_faults::SetRules("short:write:/a:1");
   const int fd = open(Path("a").c_str(), O_WRONLY | O_CREAT, 0644);

@@ -253,8 +253,9 @@ auto Operate(const char* operation, const std::string& path, const Call& call, c
   return result;
 }
 
+// At `offset`, or, where that is negative, where the descriptor stands.
 template <class Call>
-ssize_t Write(int fd, size_t bytes, const Call& call) {
+ssize_t Write(int fd, size_t bytes, off64_t offset, const Call& call) {
   if (inside) return call(bytes);
   const Inside guard;
   const std::string path = PathOf(fd);
@@ -266,14 +267,17 @@ ssize_t Write(int fd, size_t bytes, const Call& call) {
     errno = verdict.error;
     return -1;
   }
-  if (Watched(layer, path)) layer.unsynced.Changing(path);
-  if (verdict.action == Action::kTorn) {
-    call(bytes / 2);
-    Die();
+  const bool watched = Watched(layer, path);
+  if (watched) layer.unsynced.Changing(path);
+  const bool half = verdict.action == Action::kTorn || (verdict.action == Action::kShort && bytes > 1);
+  const ssize_t result = call(half ? bytes / 2 : bytes);
+  if (verdict.action == Action::kTorn || verdict.action == Action::kKillAfter) Die();
+  const int error = errno;
+  if (watched && result > 0) {
+    const off64_t at = offset >= 0 ? offset : lseek64(fd, 0, SEEK_CUR) - result;
+    layer.unsynced.Changed(path, at, static_cast<size_t>(result));
   }
-  if (verdict.action == Action::kShort && bytes > 1) return call(bytes / 2);
-  const ssize_t result = call(bytes);
-  if (verdict.action == Action::kKillAfter) Die();
+  errno = error;
   return result;
 }
 
@@ -285,9 +289,11 @@ int Open(int folder, const char* name, int flags, const Call& call) {
   struct stat info;
   const bool exists = lstat(path.c_str(), &info) == 0;
   Layer& layer = TheLayer();
-  if (exists && (flags & O_TRUNC) != 0 && Watched(layer, path)) layer.unsynced.Changing(path);
+  const bool empties = exists && (flags & O_TRUNC) != 0;
+  if (empties && Watched(layer, path)) layer.unsynced.Changing(path);
   return Operate(exists ? "reopen" : "open", path, call, [&](Unsynced& unsynced) {
     if (!exists && (flags & O_CREAT) != 0) unsynced.Created(path);
+    if (empties) unsynced.ChangedAll(path);
   });
 }
 
@@ -296,7 +302,11 @@ int Sync(int fd, const Call& call) {
   if (inside) return call();
   const Inside guard;
   const std::string path = PathOf(fd);
-  return Operate("sync", path, call, [&](Unsynced& unsynced) { unsynced.Synced(path); });
+  const int result =
+      Operate("sync", path, call, [&](Unsynced& unsynced) { unsynced.Synced(path); });
+  Layer& layer = TheLayer();
+  if (result < 0 && Watched(layer, path)) layer.unsynced.SyncFailed(path);
+  return result;
 }
 
 template <class Call>
@@ -306,7 +316,7 @@ int Truncate(int fd, const Call& call) {
   const std::string path = PathOf(fd);
   Layer& layer = TheLayer();
   if (Watched(layer, path)) layer.unsynced.Changing(path);
-  return Operate("truncate", path, call, [](Unsynced&) {});
+  return Operate("truncate", path, call, [&](Unsynced& unsynced) { unsynced.ChangedAll(path); });
 }
 
 template <class Call>
@@ -426,15 +436,15 @@ SHOAL_OPENAT(openat64)
 
 ssize_t write(int fd, const void* data, size_t size) {
   SHOAL_REAL(write);
-  return faults::Write(fd, size, [&](size_t bytes) { return real(fd, data, bytes); });
+  return faults::Write(fd, size, -1, [&](size_t bytes) { return real(fd, data, bytes); });
 }
 ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
   SHOAL_REAL(pwrite);
-  return faults::Write(fd, size, [&](size_t bytes) { return real(fd, data, bytes, offset); });
+  return faults::Write(fd, size, offset, [&](size_t bytes) { return real(fd, data, bytes, offset); });
 }
 ssize_t pwrite64(int fd, const void* data, size_t size, off64_t offset) {
   SHOAL_REAL(pwrite64);
-  return faults::Write(fd, size, [&](size_t bytes) { return real(fd, data, bytes, offset); });
+  return faults::Write(fd, size, offset, [&](size_t bytes) { return real(fd, data, bytes, offset); });
 }
 int fsync(int fd) {
   SHOAL_REAL(fsync);

@@ -23,8 +23,9 @@
 //   WHICH      "3": the third operation that matches; "3+": from the third on; "3-5"
 //
 // What a loss of power leaves: of a file, its content at its last sync; of a folder, the names at its
-// last sync. Not seen: memory-mapped writes (SQLite's -shm, which it makes anew) and those through
-// stdio (logs).
+// last sync. A sync that failed, by a rule too, has lost what it should have written: later ones write
+// only what has changed since. Not seen: memory-mapped writes (SQLite's -shm, which it makes anew) and
+// those through stdio (logs).
 // Thread-safe.
 #pragma once
 

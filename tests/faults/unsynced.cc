@@ -13,6 +13,8 @@
 namespace shoal::file_faults {
 namespace {
 
+constexpr int64_t kPageBytes = 4096;
+
 std::string FolderOf(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
 bool Exists(const std::string& path) {
@@ -60,15 +62,25 @@ Unsynced::Kept Unsynced::Durable(const std::string& path) const {
   if (lstat(path.c_str(), &info) != 0) return {};
   if (S_ISDIR(info.st_mode)) return {Kept::Kind::kFolder, ""};
   const auto dirty = contents_.find(path);
-  return {Kept::Kind::kFile, dirty != contents_.end() ? dirty->second : RawRead(path)};
+  return {Kept::Kind::kFile, dirty != contents_.end() ? dirty->second.durable : RawRead(path)};
 }
 
 void Unsynced::Changing(const std::string& path) {
-  if (contents_.count(path) == 0) contents_[path] = RawRead(path);
+  if (contents_.count(path) == 0) contents_[path].durable = RawRead(path);
+}
+
+void Unsynced::Changed(const std::string& path, int64_t offset, size_t bytes) {
+  const int64_t end = offset + static_cast<int64_t>(bytes);
+  std::set<int64_t>& dirty = contents_[path].dirty;
+  for (int64_t page = offset / kPageBytes; page * kPageBytes < end; ++page) dirty.insert(page);
+}
+
+void Unsynced::ChangedAll(const std::string& path) {
+  Changed(path, 0, contents_[path].durable.size());
 }
 
 void Unsynced::Created(const std::string& path) {
-  contents_[path] = "";
+  contents_[path] = Content();
   names_.push_back({Kind::kCreated, path, "", {}});
 }
 
@@ -77,10 +89,30 @@ void Unsynced::MadeFolder(const std::string& path) {
 }
 
 void Unsynced::Synced(const std::string& path) {
-  contents_.erase(path);
+  if (const auto found = contents_.find(path); found != contents_.end()) {
+    Content& content = found->second;
+    if (content.lost) {
+      const std::string now = RawRead(path);
+      content.durable.resize(now.size());
+      for (const int64_t page : content.dirty) {
+        const size_t from = std::min(static_cast<size_t>(page * kPageBytes), now.size());
+        content.durable.replace(from, kPageBytes, now, from, kPageBytes);
+      }
+      content.dirty.clear();
+    } else {
+      contents_.erase(found);
+    }
+  }
   names_.erase(std::remove_if(names_.begin(), names_.end(),
                               [&](const Change& change) { return FolderOf(change.path) == path; }),
                names_.end());
+}
+
+void Unsynced::SyncFailed(const std::string& path) {
+  const auto found = contents_.find(path);
+  if (found == contents_.end() || found->second.dirty.empty()) return;
+  found->second.dirty.clear();
+  found->second.lost = true;
 }
 
 void Unsynced::Removed(const std::string& path, Kept kept) {
@@ -108,7 +140,7 @@ void Unsynced::Move(const std::string& from, const std::string& to, size_t last)
     return path.compare(0, from.size() + 1, from + "/") == 0;
   };
   const auto moved = [&](const std::string& path) { return to + path.substr(from.size()); };
-  std::map<std::string, std::string> contents;
+  std::map<std::string, Content> contents;
   for (auto& [path, content] : contents_) {
     contents[path == from || below(path) ? moved(path) : path] = std::move(content);
   }
@@ -128,7 +160,7 @@ void Unsynced::Restore(const std::string& path, const Kept& kept) {
 
 void Unsynced::Undo() {
   for (const auto& [path, content] : contents_) {
-    if (Exists(path)) RawWrite(path, content);
+    if (Exists(path)) RawWrite(path, content.durable);
   }
   contents_.clear();
   for (size_t i = names_.size(); i > 0; --i) {

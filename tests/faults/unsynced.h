@@ -4,7 +4,10 @@
 // safe.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +29,9 @@ class Unsynced {
 
   // Before the content of a file changes.
   void Changing(const std::string& path);
+  // These bytes of it have changed, or all there were.
+  void Changed(const std::string& path, int64_t offset, size_t bytes);
+  void ChangedAll(const std::string& path);
 
   // After an operation that has succeeded. `kept` is what Durable said before it.
   // A file was made: nothing of its content is on the disk, nor is its name.
@@ -33,6 +39,9 @@ class Unsynced {
   void MadeFolder(const std::string& path);
   // A file or folder was synced.
   void Synced(const std::string& path);
+  // Or could not be: what has changed of a file since its last sync is lost, and later syncs that
+  // succeed do not bring it back, as the system then takes those pages for written.
+  void SyncFailed(const std::string& path);
   void Removed(const std::string& path, Kept kept);
   // `kept`: of what had the name `to`.
   void Renamed(const std::string& from, const std::string& to, Kept kept);
@@ -53,8 +62,14 @@ class Unsynced {
   // changes of names from `last` back to the first.
   void Move(const std::string& from, const std::string& to, size_t last);
 
-  // Contents as on the disk, of files that have changed since; by their present path.
-  std::map<std::string, std::string> contents_;
+  // A file that has changed since its last sync.
+  struct Content {
+    std::string durable;  // As on the disk.
+    std::set<int64_t> dirty;  // Pages that a sync would write.
+    bool lost = false;        // A sync has failed.
+  };
+  // By present path.
+  std::map<std::string, Content> contents_;
   std::vector<Change> names_;  // in order
 };
 
