@@ -154,6 +154,7 @@ Scenario Creating() {
 }
 
 TEST(RunStoreOnABadDisk, CreateErrors) { TestErrors(Creating()); }
+TEST(RunStoreOnABadDisk, CreatedLastsAfterErrors) { TestPowerAfterErrors(Creating()); }
 TEST(RunStoreOnABadDisk, CreateDeaths) { TestDeaths(Creating()); }
 
 struct NamedWork {
@@ -167,6 +168,7 @@ class RunStoreWorkOnABadDisk : public testing::TestWithParam<NamedWork> {};
 
 TEST_P(RunStoreWorkOnABadDisk, Errors) { TestErrors(OpenAnd(GetParam().work)); }
 TEST_P(RunStoreWorkOnABadDisk, Deaths) { TestDeaths(OpenAnd(GetParam().work)); }
+TEST_P(RunStoreWorkOnABadDisk, LastsAfterErrors) { TestPowerAfterErrors(OpenAnd(GetParam().work)); }
 
 // A store that stays open: an operation fails, and the next attempt succeeds on the same connection,
 // or on a new one where that says clearly that it cannot.
