@@ -29,7 +29,7 @@ case "${1:-}" in
     preset tsan
     tests/fuzz/run.sh 60
     build/tests/shoal-faults --hours "${2:-1}" --seed "$(date +%s)"
-    build/tests/shoal-soak --cycles 1000
+    SHOAL_SOAK_CYCLES=1000 build/tests/soak_test
     ;;
   "" | -*) preset release "$@" ;;
   *) preset "$@" ;;
