@@ -94,6 +94,10 @@ void CheckWorld(const v1::RunOptions& options) {
   for (int step = 0; step < 4; ++step) {
     std::fill(actions.begin(), actions.end(), static_cast<uint8_t>(step));
     world.Step(actions.data());
+    const Predator& predator = world.predator(0);
+    for (const float value : {predator.x, predator.y, predator.vx, predator.vy}) {
+      Require(std::isfinite(value), "a predator is somewhere");
+    }
     const int living = world.ObserveLiving(0, rows.data(), fish.data());
     for (int i = 0; i < living * world.obs_dim(); ++i) {
       Require(std::isfinite(rows[i]), "observations are finite");

@@ -61,6 +61,14 @@ std::string RowStream(int flags, const v1::RolloutItem& item, const RolloutResul
   return bytes;
 }
 
+// The item with episodes that go on: those that are cut are not looked at again.
+v1::RolloutItem GoingOn(v1::RolloutItem item) {
+  for (v1::EnvironmentPlan& environment : *item.mutable_environments()) {
+    environment.clear_force_reset();
+  }
+  return item;
+}
+
 // A worker's frames: its hello and the record for lease 7.
 std::string Answer(const v1::RolloutRecord& record) {
   v1::WorkerHello hello;
@@ -93,7 +101,7 @@ void AddRun(const Corpus& corpus, int choice, const std::string& name) {
       RequireOk(result.status(), "the small run");
       if (shard == 0 && iteration == 2) {
         corpus.Add("rollout_item_fuzz", name,
-                   Byte(choice) + MakeFrame(item.SerializeAsString()) + states[shard]);
+                   Byte(choice) + MakeFrame(GoingOn(item).SerializeAsString()) + states[shard]);
       }
       // The stream's target has observations without neighbours and at most 2 rows a step.
       if (result->rows.obs_dim == 11 && shard == 0 && iteration == 1 && (choice & 3) != 0) {
@@ -144,10 +152,9 @@ void AddEnds(const Corpus& corpus) {
     death->mutable_predator_velocity()->set_y(1.25);
     frames += MakeFrame(record.SerializeAsString());
     if (shard == 0) {
+      const v1::RolloutItem item = GoingOn(fuzzing::SmallItem(planner->Plan(2), 0, ""));
       corpus.Add("rollout_item_fuzz", "later",
-                 Byte(0) +
-                     MakeFrame(fuzzing::SmallItem(planner->Plan(2), 0, "").SerializeAsString()) +
-                     record.next_state());
+                 Byte(0) + MakeFrame(item.SerializeAsString()) + record.next_state());
     }
   }
   corpus.Add("rollout_records_fuzz", "ends", Byte(0) + frames);
