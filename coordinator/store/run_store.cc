@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/files.h"
 #include "common/hash.h"
 #include "coordinator/store/digest.h"
 #include "coordinator/store/schema.h"
@@ -88,6 +89,8 @@ absl::StatusOr<RunStore> RunStore::Open(const std::string& path) {
   if (absl::Status status = CheckSchema(*database); !status.ok()) return status;
   RunStore store(*std::move(database));
   if (absl::Status status = store.CheckContent(); !status.ok()) return status;
+  // SQLite syncs the folder of a new file, but does not mind if that fails.
+  if (absl::Status status = SyncDirectory(DirectoryOf(path)); !status.ok()) return status;
   return store;
 }
 
