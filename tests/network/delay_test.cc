@@ -49,11 +49,12 @@ TEST(DelayTest, ALongLineChangesNothing) {
   const auto record = RecordOf(*folder);
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_THAT(Differences(*expected, *record), testing::IsEmpty());
-  // Everything went the long way, over connections that lasted.
+  // Everything went the long way, over connections that lasted: had each message's way been taken for
+  // silence, there would be hundreds. A machine that is busy with other work may break a few.
   EXPECT_GT((*coordinator)->bytes_forwarded(), 1000);
   EXPECT_GT((*learner)->bytes_forwarded(), 10000);
-  EXPECT_LE((*coordinator)->connections(), 8);
-  EXPECT_LE((*learner)->connections(), 8);
+  EXPECT_LE((*coordinator)->connections(), 50);
+  EXPECT_LE((*learner)->connections(), 50);
 }
 
 }  // namespace
