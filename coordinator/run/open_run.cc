@@ -21,8 +21,9 @@ absl::StatusOr<std::unique_ptr<RunStore>> OpenStore(const std::string& path,
                                                     absl::Time now) {
   if (std::filesystem::exists(path)) {
     auto store = RunStore::Open(path);
-    if (!store.ok()) return store.status();
-    return std::make_unique<RunStore>(*std::move(store));
+    if (store.ok()) return std::make_unique<RunStore>(*std::move(store));
+    // A file without anything in it is what a death in the very first commit leaves.
+    if (!absl::IsNotFound(store.status())) return store.status();
   }
   RunInfo info;
   info.name = options.run_name();

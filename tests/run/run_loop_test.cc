@@ -363,6 +363,13 @@ TEST_F(RunLoopTest, AChangedConfigurationIsRefused) {
   EXPECT_TRUE(absl::IsFailedPrecondition(RunLoop::Open(options, now_).status()));
 }
 
+TEST_F(RunLoopTest, ADeathInTheFirstCommitIsNoObstacle) {
+  // What it leaves: a database without tables.
+  ASSERT_TRUE(WriteFileAtomically(folder_ + "/run.db", "").ok());
+  Open();
+  EXPECT_EQ(Committed(), 0);
+}
+
 TEST_F(RunLoopTest, OneCoordinatorAtATime) {
   Open();
   RunLoopOptions options;
