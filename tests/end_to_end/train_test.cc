@@ -33,7 +33,7 @@ class Resume : public Train, public testing::WithParamInterface<int> {
  protected:
   std::vector<std::string> Lag() { return {"--policy_lag", std::to_string(GetParam())}; }
   // Long enough to be disturbed in the middle.
-  const std::string curriculum_ = "9:30,12:30";
+  const std::string curriculum_ = "9:50,12:50";
 };
 
 TEST_P(Resume, StoppedRunGoesOnToTheSamePolicy) {
