@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what shoal builds, tests and runs with: Debian packages only. Skips what is there.
-# Usage: deploy/packages.sh [fuzz]   (fuzz: also what the fuzz targets need)
+# Usage: deploy/packages.sh [tests|fuzz]   (tests: also the programs that only tests run; fuzz: also
+#        what the fuzz targets need)
 set -euo pipefail
 
 packages=(
@@ -12,14 +13,19 @@ packages=(
   libtorch-dev libgloo-dev libopenblas0-openmp
   # the rest
   libspdlog-dev libcli11-dev nlohmann-json3-dev libsqlite3-dev libssl-dev libxxhash-dev
+  # metrics, plots, videos
+  prometheus-cpp-dev gnuplot-nox libcairo2-dev fonts-dejavu-core
+  libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
   # tests
   libgtest-dev libgmock-dev libbenchmark-dev iproute2 nftables
 )
 case "${1:-}" in
   "") ;;
+  # Debian's prometheus package may also start one on port 9090, as any service's package does.
+  tests) packages+=(prometheus python3-grpcio python3-protobuf grpc-proto) ;;
   # The compiler, libFuzzer and the sanitizers with it, and names for their backtraces.
   fuzz) packages+=(clang libclang-rt-14-dev llvm-14) ;;
-  *) sed -n '2,3s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
 missing=()

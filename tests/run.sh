@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 preset() {
   local name=$1
   shift
-  deploy/packages.sh
+  deploy/packages.sh tests
   deploy/build.sh "$name"
   ctest --preset "$name" -j "$(nproc)" "$@"
 }
