@@ -90,7 +90,8 @@ std::optional<LeaseGrant> LeaseTable::OfferBackup(WorkerId worker, absl::Time no
   return Grant(oldest->item, worker, now);
 }
 
-LeaseGrant LeaseTable::Grant(const ItemKey& key, WorkerId worker, absl::Time now) {
+// The key by value: callers name it by what is erased here.
+LeaseGrant LeaseTable::Grant(ItemKey key, WorkerId worker, absl::Time now) {
   const uint64_t fencing = next_fencing_++;
   LeaseRecord& lease = leases_[fencing];
   lease.fencing = fencing;

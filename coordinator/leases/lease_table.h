@@ -130,7 +130,7 @@ class LeaseTable {
     std::vector<uint64_t> leases;  // all remembered, active or not
   };
 
-  LeaseGrant Grant(const ItemKey& key, WorkerId worker, absl::Time now);
+  LeaseGrant Grant(ItemKey key, WorkerId worker, absl::Time now);
   void End(LeaseRecord& lease, LeaseOutcome outcome, absl::Time now);
   bool Holds(const Item& item, WorkerId worker) const;
   int ActiveLeases(const Item& item) const;
