@@ -26,6 +26,7 @@ struct Arguments {
   ActorOptions actor;
   std::string log;
   std::string log_level = "info";
+  std::string log_format = "text";
   bool allow_insecure = false;
   bool exit_with_parent = false;
 };
@@ -64,6 +65,9 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
       ->type_name("FILE");
   app.add_option("--log_level", arguments.log_level, "debug, info, warning, error or off")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+  app.add_option("--log_format", arguments.log_format, "text or json: one object a line")
+      ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
   app.add_flag("--allow_insecure", arguments.allow_insecure,
                "speak unencrypted with a coordinator on another machine");
@@ -115,6 +119,7 @@ int Main(int argc, char** argv) {
   log.component = "actor";
   log.run = arguments.actor.name;
   log.file = arguments.log;
+  log.format = *ParseLogFormat(arguments.log_format);
   log.level = *ParseLogLevel(arguments.log_level);
   if (absl::Status status = SetUpLogging(log); !status.ok())
     return Fail(status, arguments, kExitUsage);

@@ -18,6 +18,7 @@
 #include "common/files.h"
 #include "common/printable.h"
 #include "common/token_bucket.h"
+#include "nlohmann/json.hpp"
 
 namespace shoal {
 namespace {
@@ -93,17 +94,71 @@ class LineRate {
   std::map<std::string, Line, std::less<>> lines_ ABSL_GUARDED_BY(mutex_);
 };
 
-std::shared_ptr<spdlog::logger> MakeLogger(const LogOptions& options, spdlog::sink_ptr sink) {
-  auto logger = std::make_shared<spdlog::logger>("shoal", std::move(sink));
-  const auto literal = [](const std::string& text) {
-    return absl::StrReplaceAll(Word(text.empty() ? "-" : text), {{"%", "%%"}});
+using Json = nlohmann::ordered_json;
+
+// Bytes that are no UTF-8 become U+FFFD.
+std::string JsonText(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// As a part of spdlog's pattern.
+std::string Literally(const std::string& text) { return absl::StrReplaceAll(text, {{"%", "%%"}}); }
+
+std::string TextPattern(const LogOptions& options) {
+  const auto word = [](const std::string& text) {
+    return Literally(Word(text.empty() ? "-" : text));
   };
-  logger->set_pattern(absl::StrCat("%Y-%m-%dT%H:%M:%S.%eZ %l ", literal(options.component), " ",
-                                   literal(options.run), " %v"),
-                      spdlog::pattern_time_type::utc);
+  return absl::StrCat("%Y-%m-%dT%H:%M:%S.%eZ %l ", word(options.component), " ", word(options.run),
+                      " %v");
+}
+
+// The line's own part is an object; its brace is replaced by what all lines begin with.
+std::string JsonPattern(const LogOptions& options) {
+  const auto word = [](const std::string& text) {
+    return Literally(JsonText(Printable(text, kLongestValue)));
+  };
+  return absl::StrCat(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","component":)",
+                      word(options.component), R"(,"run":)", word(options.run), ",%v");
+}
+
+std::string TextLine(std::string_view message, std::initializer_list<LogField> fields,
+                     int64_t unwritten) {
+  std::string line = Message(message);
+  for (const LogField& field : fields) {
+    absl::StrAppend(&line, " ", field.key, "=", Word(field.value));
+  }
+  if (unwritten > 0) absl::StrAppend(&line, " unwritten=", unwritten);
+  return line;
+}
+
+std::string JsonLine(std::string_view message, std::initializer_list<LogField> fields,
+                     int64_t unwritten) {
+  Json values = Json::object();
+  for (const LogField& field : fields) {
+    // A number that is none (nan, inf) is text.
+    if (field.literal && Json::accept(field.value)) {
+      values[field.key] = Json::parse(field.value);
+    } else {
+      values[field.key] = Printable(field.value, kLongestValue);
+    }
+  }
+  if (unwritten > 0) values["unwritten"] = unwritten;
+  return JsonText({{"message", Message(message)}, {"fields", std::move(values)}}).substr(1);
+}
+
+struct Output {
+  std::shared_ptr<spdlog::logger> logger;
+  LogFormat format = LogFormat::kText;
+};
+
+Output MakeOutput(const LogOptions& options, spdlog::sink_ptr sink) {
+  auto logger = std::make_shared<spdlog::logger>("shoal", std::move(sink));
+  logger->set_pattern(
+      options.format == LogFormat::kJson ? JsonPattern(options) : TextPattern(options),
+      spdlog::pattern_time_type::utc);
   logger->set_level(ToSpdlog(options.level));
   logger->flush_on(spdlog::level::trace);
-  return logger;
+  return {std::move(logger), options.format};
 }
 
 class Logger {
@@ -114,14 +169,14 @@ class Logger {
     return *logger;
   }
 
-  void Set(std::shared_ptr<spdlog::logger> logger) {
+  void Set(Output output) {
     absl::MutexLock lock(&mutex_);
-    logger_ = std::move(logger);
+    output_ = std::move(output);
   }
 
-  std::shared_ptr<spdlog::logger> Current() {
+  Output Current() {
     absl::MutexLock lock(&mutex_);
-    return logger_;
+    return output_;
   }
 
   // A thousand actors may arrive at once, and a small run commits often.
@@ -131,24 +186,22 @@ class Logger {
 
  private:
   absl::Mutex mutex_;
-  std::shared_ptr<spdlog::logger> logger_ ABSL_GUARDED_BY(mutex_) =
-      MakeLogger({}, std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  Output output_ ABSL_GUARDED_BY(mutex_) =
+      MakeOutput({}, std::make_shared<spdlog::sinks::stderr_sink_mt>());
 };
 
 void Write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields,
            LineRate& rate) {
-  const std::shared_ptr<spdlog::logger> logger = Logger::Get().Current();
+  const Output output = Logger::Get().Current();
   const spdlog::level::level_enum spdlog_level = ToSpdlog(level);
-  if (!logger->should_log(spdlog_level)) return;
+  if (!output.logger->should_log(spdlog_level)) return;
   // Whoever asks for everything gets it.
   const int64_t unwritten = level == LogLevel::kDebug ? 0 : rate.Admit(message);
   if (unwritten < 0) return;
-  std::string line = Message(message);
-  for (const LogField& field : fields) {
-    absl::StrAppend(&line, " ", field.key, "=", Word(field.value));
-  }
-  if (unwritten > 0) absl::StrAppend(&line, " unwritten=", unwritten);
-  logger->log(spdlog_level, spdlog::string_view_t(line.data(), line.size()));
+  const std::string line = output.format == LogFormat::kJson
+                               ? JsonLine(message, fields, unwritten)
+                               : TextLine(message, fields, unwritten);
+  output.logger->log(spdlog_level, spdlog::string_view_t(line.data(), line.size()));
 }
 
 void LogFromGrpc(gpr_log_func_args* args) {
@@ -175,6 +228,13 @@ absl::StatusOr<LogLevel> ParseLogLevel(std::string_view name) {
       absl::StrCat("log level ", Word(name), ": accepted are debug, info, warning, error, off"));
 }
 
+absl::StatusOr<LogFormat> ParseLogFormat(std::string_view name) {
+  if (name == "text") return LogFormat::kText;
+  if (name == "json") return LogFormat::kJson;
+  return absl::InvalidArgumentError(
+      absl::StrCat("log format ", Word(name), ": accepted are text, json"));
+}
+
 absl::Status SetUpLogging(const LogOptions& options) {
   spdlog::sink_ptr sink;
   if (options.file.empty()) {
@@ -188,7 +248,7 @@ absl::Status SetUpLogging(const LogOptions& options) {
           absl::StrCat("cannot write the log ", options.file, ": ", error.what()));
     }
   }
-  Logger::Get().Set(MakeLogger(options, std::move(sink)));
+  Logger::Get().Set(MakeOutput(options, std::move(sink)));
   gpr_set_log_function(LogFromGrpc);
   google::protobuf::SetLogHandler(LogFromProtobuf);
   return absl::OkStatus();

@@ -11,6 +11,11 @@
 //
 //   Log(LogLevel::kInfo, "iteration committed", {{"iteration", 3}, {"policy", sha256}});
 //
+// or, where JSON is asked for, one object a line:
+//
+//   {"time":"2024-05-01T12:00:00.123Z","level":"info","component":"coordinator","run":"my_run",
+//    "message":"iteration committed","fields":{"iteration":3,"rows":16384}}
+//
 // A value of more than 4096 bytes is cut. What cannot be seen or would change how the line is shown
 // is escaped (printable.h), so values may come from anybody.
 //
@@ -40,10 +45,16 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
 // "debug", "info", "warning", "error", "off"; kInvalidArgument otherwise.
 absl::StatusOr<LogLevel> ParseLogLevel(std::string_view name);
 
+enum class LogFormat { kText, kJson };
+
+// "text", "json"; kInvalidArgument otherwise.
+absl::StatusOr<LogFormat> ParseLogFormat(std::string_view name);
+
 struct LogOptions {
   std::string component{};  // "coordinator", "learner", "actor".
   std::string run{};        // Name of the run; "-" is written where there is none.
   LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kText;
   std::string file{};  // Appended to, its folder made if need be; empty: the standard error.
 };
 
@@ -55,15 +66,17 @@ struct LogField {
   LogField(const char* key, std::string_view value) : key(key), value(value) {}
   LogField(const char* key, const std::string& value) : key(key), value(value) {}
   LogField(const char* key, const char* value) : key(key), value(value) {}
-  LogField(const char* key, bool value) : key(key), value(value ? "true" : "false") {}
+  LogField(const char* key, bool value)
+      : key(key), value(value ? "true" : "false"), literal(true) {}
   template <std::integral T>
-  LogField(const char* key, T value) : key(key), value(absl::StrCat(value)) {}
+  LogField(const char* key, T value) : key(key), value(absl::StrCat(value)), literal(true) {}
   template <std::floating_point T>
-  LogField(const char* key, T value) : key(key), value(absl::StrCat(value)) {}
+  LogField(const char* key, T value) : key(key), value(absl::StrCat(value)), literal(true) {}
   LogField(const char* key, const absl::Status& status) : key(key), value(status.ToString()) {}
 
   const char* key;
   std::string value;
+  bool literal = false;  // A number or a truth value, which JSON writes without quotes.
 };
 
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -31,6 +32,7 @@ struct Arguments {
   double lease_seconds = 10;
   std::string log;
   std::string log_level = "info";
+  std::string log_format = "text";
   bool exit_with_parent = false;
 };
 
@@ -49,6 +51,9 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
       ->type_name("FILE");
   app.add_option("--log_level", arguments.log_level, "debug, info, warning, error or off")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+  app.add_option("--log_format", arguments.log_format, "text or json: one object a line")
+      ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
   app.add_flag("--allow_insecure", arguments.server.allow_insecure,
                "listen unencrypted where other machines can connect");
@@ -110,7 +115,9 @@ int Main(int argc, char** argv) {
   arguments.run.heartbeat_interval = std::min(absl::Seconds(1), arguments.run.lease_time / 4);
   LogOptions log;
   log.component = "coordinator";
+  log.run = std::filesystem::path(arguments.run.run_dir).filename().string();
   log.file = arguments.log;
+  log.format = *ParseLogFormat(arguments.log_format);
   auto level = ParseLogLevel(arguments.log_level);
   if (!level.ok()) return Fail(level.status());
   log.level = *level;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -30,6 +31,7 @@ struct Arguments {
   LearnerOptions learner;
   std::string log;
   std::string log_level = "info";
+  std::string log_format = "text";
   bool exit_with_parent = false;
 };
 
@@ -71,6 +73,9 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
       ->type_name("FILE");
   app.add_option("--log_level", arguments.log_level, "debug, info, warning, error or off")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+  app.add_option("--log_format", arguments.log_format, "text or json: one object a line")
+      ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
   app.add_flag("--allow_insecure", learner.server.allow_insecure,
                "listen, and speak with a coordinator, unencrypted beyond this machine");
@@ -149,7 +154,9 @@ int LearnerMain(int argc, char** argv, TrainerFactory factory) {
 
   LogOptions log;
   log.component = "learner";
+  log.run = std::filesystem::path(arguments.learner.run_dir).filename().string();
   log.file = arguments.log;
+  log.format = *ParseLogFormat(arguments.log_format);
   log.level = *ParseLogLevel(arguments.log_level);
   if (absl::Status status = SetUpLogging(log); !status.ok())
     return Fail(status, arguments, kExitUsage);

@@ -21,6 +21,8 @@ struct LocalClusterOptions {
   std::string listen;
   // Inference of the actors: fused or torch.
   std::string backend = "fused";
+  // Of the programs' logs: text or json.
+  std::string log_format = "text";
 };
 
 // Start and Poll must be called from one thread that lives as long as the cluster: the programs end
@@ -62,6 +64,7 @@ class LocalCluster {
   std::string LastWords(const Program& program) const;
 
   std::string run_dir_;
+  std::string log_format_;  // as an argument
   std::string socket_dir_;
   std::string coordinator_address_;
   std::vector<Program> programs_;

@@ -210,6 +210,10 @@ Command AddTrainCommand(CLI::App& app) {
   train->add_option("--backend", arguments->cluster.backend, "inference of the actors: fused or torch")
       ->check(CLI::IsMember({"fused", "torch"}))
       ->capture_default_str();
+  train->add_option("--log_format", arguments->cluster.log_format,
+                    "of the programs' logs: text, or json (one object a line)")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
   AddRunOptions(*train, arguments->given);
   return Command{train, [arguments] { return RunTrain(*arguments); }};
 }

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
+#include "absl/strings/str_split.h"
+#include "nlohmann/json.hpp"
 #include "tests/common/temporary_directory.h"
 
 namespace shoal {
@@ -94,6 +97,44 @@ TEST_F(LoggingTest, AppendsAndNamesAFileThatCannotBeWritten) {
   LogInfo("second");
   EXPECT_THAT(Written(), HasSubstr("first\n"));
   EXPECT_THAT(Written(), HasSubstr("second\n"));
+}
+
+TEST_F(LoggingTest, WritesOneObjectALineWhereAsked) {
+  const std::string run = "a \"b\" %v\n";
+  ASSERT_TRUE(SetUpLogging({.component = "actor",
+                            .run = run,
+                            .format = LogFormat::kJson,
+                            .file = folder_ / "logs/actor.log"})
+                  .ok());
+  LogInfo("iteration \"3\"\n%v", {{"rows", 16384},
+                                  {"share", 0.25},
+                                  {"done", true},
+                                  {"name", "12"},
+                                  {"bytes", "\xff\"\n"},
+                                  {"loss", std::numeric_limits<double>::quiet_NaN()},
+                                  {"message", "of its own"}});
+  LogError("second");
+  const std::vector<std::string> lines =
+      absl::StrSplit(absl::string_view(Written()), '\n', absl::SkipEmpty());
+  ASSERT_EQ(lines.size(), 2u) << Written();
+  const auto first = nlohmann::json::parse(lines[0]);
+  EXPECT_THAT(first.at("time").get<std::string>(), MatchesRegex("[-0-9]+T[0-9:.]+Z"));
+  EXPECT_EQ(first.at("level"), "info");
+  EXPECT_EQ(first.at("component"), "actor");
+  EXPECT_EQ(first.at("run"), "a \"b\" %v\\n");
+  EXPECT_EQ(first.at("message"), "iteration \"3\"\\n%v");
+  EXPECT_EQ(first.at("fields").at("rows"), 16384);
+  EXPECT_EQ(first.at("fields").at("share"), 0.25);
+  EXPECT_EQ(first.at("fields").at("done"), true);
+  EXPECT_EQ(first.at("fields").at("name"), "12");
+  EXPECT_EQ(first.at("fields").at("loss"), "nan");
+  EXPECT_EQ(first.at("fields").at("message"), "of its own");
+  EXPECT_EQ(nlohmann::json::parse(lines[1]).at("level"), "error");
+}
+
+TEST(ParseLogFormat, KnowsItsNames) {
+  EXPECT_EQ(ParseLogFormat("json").value(), LogFormat::kJson);
+  EXPECT_EQ(ParseLogFormat("xml").status().message(), "log format xml: accepted are text, json");
 }
 
 TEST(ParseLogLevel, KnowsItsNames) {
