@@ -23,5 +23,9 @@ Command AddStatusCommand(CLI::App& app);
 Command AddGateReplayCommand(CLI::App& app);
 Command AddTailMakeCommand(CLI::App& app);
 Command AddVerifyCommand(CLI::App& app);
+Command AddRunsCommand(CLI::App& app);
+Command AddIterationsCommand(CLI::App& app);
+Command AddEvalsCommand(CLI::App& app);
+Command AddCheckpointsCommand(CLI::App& app);
 
 }  // namespace shoal

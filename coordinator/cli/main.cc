@@ -23,7 +23,9 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   const std::vector<Command> commands = {AddTrainCommand(app), AddEvalCommand(app),
                                          AddStatusCommand(app), AddGateReplayCommand(app),
-                                         AddTailMakeCommand(app), AddVerifyCommand(app)};
+                                         AddTailMakeCommand(app), AddVerifyCommand(app),
+                                         AddRunsCommand(app), AddIterationsCommand(app),
+                                         AddEvalsCommand(app), AddCheckpointsCommand(app)};
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);
   if (!outcome.ok()) return ReportError(outcome.status());
   if (*outcome == CommandLineOutcome::kShown) return kExitDone;

@@ -123,6 +123,48 @@ TEST_F(Train, AFinishedRunIsShownAndItsConfigurationRunsAgain) {
   EXPECT_EQ(PolicySha256(copy.out), sha);
 }
 
+TEST_F(Train, ListsWhatIsRecorded) {
+  const std::string sha = Sha("first", {});
+  std::filesystem::create_directories(place_.Path("runs/other"));
+  place_.Write("runs/other/run.db", "no database");
+  const auto list = [&](std::vector<std::string> command, int code = 0) {
+    for (const char* more : {"--out", "", "-o", "json"}) command.push_back(more);
+    command[command.size() - 3] = place_.Path("runs");
+    const Finished finished = Shoal(place_, command);
+    EXPECT_EQ(finished.code, code) << finished.error;
+    return std::pair(nlohmann::json::parse(finished.out, nullptr, false), finished.error);
+  };
+  const auto [runs, complaint] = list({"runs"});
+  ASSERT_EQ(runs.size(), 1u);
+  EXPECT_EQ(runs[0].at("run"), "first");
+  EXPECT_EQ(runs[0].at("state"), "done");
+  EXPECT_EQ(runs[0].at("iteration"), 8);
+  EXPECT_EQ(runs[0].at("policy_sha256"), sha);
+  EXPECT_THAT(complaint, HasSubstr("runs/other/run.db"));
+  const auto iterations = list({"iterations", "first"}).first;
+  ASSERT_EQ(iterations.size(), 8u);
+  EXPECT_EQ(iterations[7].at("iteration"), 8);
+  EXPECT_EQ(iterations[7].at("policy_sha256"), sha);
+  const auto evaluations = list({"evals", "first"}).first;
+  ASSERT_GE(evaluations.size(), 4u);
+  const auto history = nlohmann::json::parse(Lines("runs/first/eval_multi_history.jsonl")[0]);
+  EXPECT_EQ(evaluations[0].at("survival"), history["summary"]["avg_final_survival_rate"]);
+  EXPECT_EQ(evaluations[0].at("gate"), history["penalty_gate"]["event"]);
+  // The last one loses a bit.
+  const std::string file = "runs/first/checkpoints/iter_8/policy.safetensors";
+  std::string bytes = place_.Read(file);
+  bytes[bytes.size() - 3] ^= 1;
+  place_.Write(file, bytes);
+  const auto checkpoints = list({"checkpoints", "first"}).first;
+  ASSERT_GE(checkpoints.size(), 2u);
+  EXPECT_EQ(checkpoints.front().at("whole"), true);
+  EXPECT_EQ(checkpoints.back().at("iteration"), 8);
+  EXPECT_EQ(checkpoints.back().at("whole"), false);
+  list({"evals", "absent"}, 3);
+  const Finished table = Shoal(place_, {"evals", "first", "--out", place_.Path("runs")});
+  EXPECT_THAT(table.out, HasSubstr("freeze_until"));
+}
+
 TEST_F(Train, BadInputIsRefusedBeforeAnythingStarts) {
   const std::string runs = place_.Path("runs");
   const std::string bad_tail = place_.Write("bad.json", "{\"velocities\": [[1, 99]]}");
