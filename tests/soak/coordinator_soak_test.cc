@@ -127,7 +127,10 @@ TEST(Soak, OneCoordinatorAndManyPeers) {
     WatchAndLeave(address);
     int64_t before = -1;
     ASSERT_TRUE(set.Await("all have come and are at work", [&](const v1::RunStatus& status) {
-      if (status.workers_size() < 2 || status.state() != v1::RunStatus::STATE_ROLLOUT) return false;
+      // Those of the cycle before are listed still.
+      const auto connected = std::count_if(status.workers().begin(), status.workers().end(),
+                                           [](const auto& worker) { return worker.connected(); });
+      if (connected < 2 || status.state() != v1::RunStatus::STATE_ROLLOUT) return false;
       if (before < 0) before = status.committed_iteration();
       committed = status.committed_iteration();
       return number % kCyclesToCommit != 0 || committed > before;
