@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "actor/evaluation/scene_stepper.h"
 #include "actor/rollout/settings.h"
 #include "actor/rollout/step_one_deaths.h"
 #include "actor/rollout/world_options.h"
@@ -19,27 +20,6 @@ void SetStart(const SceneStats& stats, v1::SceneStart* start) {
   start->set_final_speed(stats.final_speed);
   start->set_final_heading(stats.final_heading_deg);
 }
-
-// One step of all living fish; the vectors are scratch over fish.
-struct SceneStepper {
-  std::vector<float> observations;
-  std::vector<int32_t> fish;
-  std::vector<uint8_t> chosen;
-  std::vector<uint8_t> actions;
-
-  explicit SceneStepper(const World& world)
-      : observations(static_cast<size_t>(world.num_fish()) * world.obs_dim()),
-        fish(world.num_fish()),
-        chosen(world.num_fish()),
-        actions(world.stride(), kHold) {}
-
-  void Step(Player& player, World* world) {
-    const int count = world->ObserveLiving(0, observations.data(), fish.data());
-    player.Act(observations.data(), count, world->obs_dim(), chosen.data());
-    for (int row = 0; row < count; ++row) actions[fish[row]] = chosen[row];
-    world->Step(actions.data());
-  }
-};
 
 }  // namespace
 

@@ -27,5 +27,6 @@ Command AddRunsCommand(CLI::App& app);
 Command AddIterationsCommand(CLI::App& app);
 Command AddEvalsCommand(CLI::App& app);
 Command AddCheckpointsCommand(CLI::App& app);
+Command AddVideoCommand(CLI::App& app);
 
 }  // namespace shoal

@@ -25,7 +25,8 @@ int main(int argc, char** argv) {
                                          AddStatusCommand(app), AddGateReplayCommand(app),
                                          AddTailMakeCommand(app), AddVerifyCommand(app),
                                          AddRunsCommand(app), AddIterationsCommand(app),
-                                         AddEvalsCommand(app), AddCheckpointsCommand(app)};
+                                         AddEvalsCommand(app), AddCheckpointsCommand(app),
+                                         AddVideoCommand(app)};
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);
   if (!outcome.ok()) return ReportError(outcome.status());
   if (*outcome == CommandLineOutcome::kShown) return kExitDone;

@@ -13,6 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/command_line.h"
+#include "common/files.h"
+#include "common/options.h"
 #include "common/rpc.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/exit_codes.h"
@@ -21,6 +23,7 @@
 #include "coordinator/schedule/presets.h"
 #include "coordinator/cli/progress.h"
 #include "coordinator/cli/run_summary.h"
+#include "coordinator/cli/run_videos.h"
 #include "coordinator/cli/run_watch.h"
 
 namespace shoal {
@@ -57,6 +60,30 @@ int PrintSummary(const std::string& run_dir) {
   if (!summary.ok()) return ReportError(summary.status());
   std::fputs(summary->c_str(), stdout);
   return kExitDone;
+}
+
+// The videos that a run ends with. They are views of a run that is done: where one cannot be made,
+// the run is no worse for it.
+void MakeVideos(const std::string& run_dir, const Interrupts& interrupts) {
+  const auto warn = [](const std::string& text) { std::fprintf(stderr, "shoal: %s\n", text.c_str()); };
+  auto info = ReadRunInfo(run_dir);
+  if (!info.ok()) return warn(absl::StrCat("no videos: ", info.status().message()));
+  auto options = ParseOptions(info->options, absl::StrCat(run_dir, "/run.db"));
+  if (!options.ok()) return warn(absl::StrCat("no videos: ", options.status().message()));
+  RunVideoOptions videos;
+  videos.run_dir = run_dir;
+  videos.skipped = warn;
+  videos.cancelled = [&interrupts] { return interrupts.count > 0; };
+  if (options->tail_replay_count() > 0 && options->multi_eval_interval() > 0) {
+    auto made = MakeWorstVideos(videos);
+    if (!made.ok() && !absl::IsNotFound(made.status())) warn(absl::StrCat("videos of the worst scenes: ", made.status().message()));
+  }
+  if (options->skip_final_eval()) return;
+  PolicyScene scene;
+  scene.out = absl::StrCat(run_dir, "/media/eval.mp4");
+  absl::Status status = CreateDirectories(DirectoryOf(scene.out));
+  if (status.ok()) status = MakePolicyVideo(videos, scene);
+  if (!status.ok()) warn(absl::StrCat("video of the policy: ", status.message()));
 }
 
 // Follows the run to its end. Returns its last status, or why it cannot be followed any more;
@@ -120,6 +147,7 @@ int Train(const std::string& run_dir, const TrainArguments& arguments, Interrupt
     return ReportError(absl::InternalError(absl::StrCat("the run failed: ", last->message(),
                                                         " (logs: ", run_dir, "/logs)")));
   }
+  if (last->state() == v1::RunStatus::STATE_DONE) MakeVideos(run_dir, interrupts);
   if (const int code = PrintSummary(run_dir); code != kExitDone) return code;
   if (last->state() == v1::RunStatus::STATE_DONE) return kExitDone;
   std::printf("stopped; `shoal train --resume %s` continues\n", run_dir.c_str());
