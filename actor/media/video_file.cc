@@ -132,8 +132,8 @@ absl::Status Mp4File::OpenEncoder() {
     encoder_->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
   }
   AVDictionary* settings = nullptr;
-  av_dict_set(&settings, "preset", "veryfast", 0);
-  av_dict_set(&settings, "crf", "21", 0);
+  av_dict_set(&settings, "preset", "superfast", 0);
+  av_dict_set(&settings, "crf", "22", 0);
   const int code = avcodec_open2(encoder_.get(), codec, &settings);
   av_dict_free(&settings);
   if (code < 0) return Error("encode", code);
