@@ -76,7 +76,9 @@ void MakeVideos(const std::string& run_dir, const Interrupts& interrupts) {
   videos.cancelled = [&interrupts] { return interrupts.count > 0; };
   if (options->tail_replay_count() > 0 && options->multi_eval_interval() > 0) {
     auto made = MakeWorstVideos(videos);
-    if (!made.ok() && !absl::IsNotFound(made.status())) warn(absl::StrCat("videos of the worst scenes: ", made.status().message()));
+    if (!made.ok() && !absl::IsNotFound(made.status())) {
+      warn(absl::StrCat("videos of the worst scenes: ", made.status().message()));
+    }
   }
   if (options->skip_final_eval()) return;
   PolicyScene scene;
