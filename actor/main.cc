@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "actor/actor_loop.h"
 #include "common/logging.h"
+#include "common/metrics/metrics.h"
 #include "common/rpc.h"
 #include "common/shutdown.h"
 #include "common/version.h"
@@ -24,6 +25,7 @@ constexpr int kExitUsage = 2;
 
 struct Arguments {
   ActorOptions actor;
+  MetricsOptions metrics;
   std::string log;
   std::string log_level = "info";
   std::string log_format = "text";
@@ -61,6 +63,7 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
   app.add_option("--backend", arguments.actor.executor.backend, "inference: fused or torch")
       ->check(CLI::IsMember({"fused", "torch"}))
       ->capture_default_str();
+  AddMetricsOptions(app, arguments.metrics);
   app.add_option("--log", arguments.log, "append the log to this file (default: standard error)")
       ->type_name("FILE");
   app.add_option("--log_level", arguments.log_level, "debug, info, warning, error or off")
@@ -78,6 +81,8 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
 
 // Runs to the end, and beyond any lease in work.
 int Serve(const Arguments& arguments, StopTarget& target) {
+  const auto metrics = MetricsServer::Start(arguments.metrics, "actor", {}, [](MetricValues&) {});
+  if (!metrics.ok()) return Fail(metrics.status(), arguments, kExitUsage);
   absl::StatusOr<std::unique_ptr<ActorLoop>> loop = ActorLoop::Create(arguments.actor);
   if (!loop.ok()) return Fail(loop.status(), arguments, kExitUsage);
   {

@@ -11,12 +11,14 @@
 
 #include "common/command_line.h"
 #include "common/logging.h"
+#include "common/metrics/metrics.h"
 #include "common/rpc.h"
 #include "common/shutdown.h"
 #include "common/version.h"
 #include "coordinator/run/address_file.h"
 #include "coordinator/service/peer_services.h"
 #include "coordinator/service/run_host.h"
+#include "coordinator/service/run_metrics.h"
 #include "coordinator/service/run_service.h"
 
 namespace shoal {
@@ -29,6 +31,7 @@ constexpr int kUsage = 2;
 struct Arguments {
   RunLoopOptions run;
   ServerOptions server;
+  MetricsOptions metrics;
   double lease_seconds = 10;
   std::string log;
   std::string log_level = "info";
@@ -47,6 +50,7 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
                  "an actor or learner silent for so long is given up")
       ->check(CLI::Range(1.0, 3600.0))
       ->capture_default_str();
+  AddMetricsOptions(app, arguments.metrics);
   app.add_option("--log", arguments.log, "append the log to this file (default: standard error)")
       ->type_name("FILE");
   app.add_option("--log_level", arguments.log_level, "debug, info, warning, error or off")
@@ -72,6 +76,13 @@ int Serve(const Arguments& arguments, ShutdownSignal& signal) {
   auto loop = RunLoop::Open(arguments.run, absl::Now());
   if (!loop.ok()) return Fail(loop.status());
   RunHost host(*std::move(loop));
+  auto metrics = MetricsServer::Start(
+      arguments.metrics, "coordinator", RunMetrics(), [&host](MetricValues& values) {
+        const RunNumbers numbers =
+            host.With([](RunLoop& run, absl::Time now) { return run.Numbers(now); });
+        FillRunMetrics(numbers, values);
+      });
+  if (!metrics.ok()) return Fail(metrics.status());
   WorkerServiceImpl workers(&host);
   LearnerServiceImpl learners(&host);
   RunServiceImpl runs(&host);

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/logging.h"
+#include "common/metrics/metrics.h"
 #include "common/rpc.h"
 #include "common/shutdown.h"
 #include "common/version.h"
@@ -29,6 +30,7 @@ constexpr absl::Duration kDrainLimit = absl::Seconds(3);
 
 struct Arguments {
   LearnerOptions learner;
+  MetricsOptions metrics;
   std::string log;
   std::string log_level = "info";
   std::string log_format = "text";
@@ -69,6 +71,7 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
   app.add_option("--threads", learner.threads, "threads that learn; not part of the result")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  AddMetricsOptions(app, arguments.metrics);
   app.add_option("--log", arguments.log, "append the log to this file (default: standard error)")
       ->type_name("FILE");
   app.add_option("--log_level", arguments.log_level, "debug, info, warning, error or off")
@@ -106,6 +109,8 @@ absl::StatusOr<std::string> DescribeDevice(const TrainerFactory& factory, int th
 }
 
 int Serve(Arguments& arguments, TrainerFactory factory, StopTarget& target) {
+  const auto metrics = MetricsServer::Start(arguments.metrics, "learner", {}, [](MetricValues&) {});
+  if (!metrics.ok()) return Fail(metrics.status(), arguments, kExitUsage);
   absl::StatusOr<std::string> device = DescribeDevice(factory, arguments.learner.threads);
   if (!device.ok()) return Fail(device.status(), arguments, EXIT_FAILURE);
   arguments.learner.device = *std::move(device);

@@ -49,24 +49,28 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
   auto log = [&](const std::string& name) {
     return absl::StrCat("--log=", options.run_dir, "/logs/", name, ".log");
   };
+  // The n-th program's option.
+  auto metrics = [&](int n) {
+    return absl::StrCat("--metrics_port=", options.metrics_port > 0 ? options.metrics_port + n : 0);
+  };
   if (absl::Status s = CreateDirectories(absl::StrCat(options.run_dir, "/logs")); !s.ok()) return s;
   absl::Status status = cluster->Add(
       "coordinator", {absl::StrCat(bin, "/shoal-coordinator"), absl::StrCat("--run_dir=", options.run_dir),
-                      absl::StrCat("--listen=", coordinator), log("coordinator")});
+                      absl::StrCat("--listen=", coordinator), log("coordinator"), metrics(0)});
   if (status.ok()) {
     status = cluster->Add(
         "learner", {absl::StrCat(bin, "/shoal-learner"), absl::StrCat("--coordinator=", coordinator),
                     options.listen.empty() ? absl::StrCat("--listen=unix:", *sockets, "/learner.sock")
                                            : "--listen=127.0.0.1:0",
                     absl::StrCat("--run_dir=", options.run_dir),
-                    absl::StrCat("--threads=", options.learner_threads), log("learner")});
+                    absl::StrCat("--threads=", options.learner_threads), log("learner"), metrics(1)});
   }
   for (int i = 0; status.ok() && i < options.actors; ++i) {
     const std::string name = absl::StrCat("actor-", i);
     status = cluster->Add(name, {absl::StrCat(bin, "/shoal-actor"),
                                  absl::StrCat("--coordinator=", coordinator),
                                  absl::StrCat("--name=", name),
-                                 absl::StrCat("--backend=", options.backend), log(name)});
+                                 absl::StrCat("--backend=", options.backend), log(name), metrics(2 + i)});
   }
   if (!status.ok()) return status;
   return cluster;

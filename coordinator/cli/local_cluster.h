@@ -23,6 +23,9 @@ struct LocalClusterOptions {
   std::string backend = "fused";
   // Of the programs' logs: text or json.
   std::string log_format = "text";
+  // Where the coordinator serves its metrics; the learner takes the next port, then the actors. 0: none
+  // serves any.
+  int metrics_port = 0;
 };
 
 // Start and Poll must be called from one thread that lives as long as the cluster: the programs end

@@ -126,6 +126,16 @@ int Train(const std::string& run_dir, const TrainArguments& arguments, Interrupt
       arguments.learner_threads > 0 ? arguments.learner_threads : std::min(cores, 4);
   std::printf("run %s: coordinator, learner (%d threads) and %d actors\n", run_dir.c_str(),
               options.learner_threads, options.actors);
+  if (options.metrics_port > 0) {
+    const int last = options.metrics_port + 1 + options.actors;
+    if (last > 65535) {
+      return ReportError(absl::InvalidArgumentError(
+          absl::StrCat("--metrics_port ", options.metrics_port, ": the last of ", options.actors,
+                       " actors would need port ", last, "; the greatest is 65535")));
+    }
+    std::printf("metrics: coordinator http://127.0.0.1:%d/metrics, learner :%d, actors :%d to :%d\n",
+                options.metrics_port, options.metrics_port + 1, options.metrics_port + 2, last);
+  }
   std::fflush(stdout);
   auto cluster = LocalCluster::Start(options);
   if (!cluster.ok()) return ReportError(cluster.status());
@@ -243,6 +253,12 @@ Command AddTrainCommand(CLI::App& app) {
   train->add_option("--log_format", arguments->cluster.log_format,
                     "of the programs' logs: text, or json (one object a line)")
       ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  train->add_option("--metrics_port", arguments->cluster.metrics_port,
+                    "serve Prometheus metrics of the coordinator at this port, of the learner and the "
+                    "actors at those that follow; 0: none")
+      ->check(CLI::Range(0, 65535))
+      ->type_name("PORT")
       ->capture_default_str();
   AddRunOptions(*train, arguments->given);
   return Command{train, [arguments] { return RunTrain(*arguments); }};

@@ -102,6 +102,7 @@ LeaseGrant LeaseTable::Grant(ItemKey key, WorkerId worker, absl::Time now) {
   items_.at(key).leases.push_back(fencing);
   available_.erase(key);
   ++active_;
+  ++offered_;
   return LeaseGrant{fencing, key};
 }
 
@@ -215,6 +216,7 @@ void LeaseTable::End(LeaseRecord& lease, LeaseOutcome outcome, absl::Time now) {
   lease.outcome = outcome;
   lease.ended_at = now;
   --active_;
+  ++ended_by_[static_cast<size_t>(outcome)];
   ended_.push_back(lease);
 }
 

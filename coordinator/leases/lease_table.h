@@ -8,6 +8,7 @@
 // Pure: no gRPC, no clock of its own (times are passed in), not thread safe.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <map>
@@ -47,6 +48,10 @@ enum class LeaseOutcome : uint8_t {
   kLost,       // the worker's stream ended
   kCancelled,  // the item was removed
 };
+
+inline constexpr LeaseOutcome kLeaseEnds[] = {
+    LeaseOutcome::kDone,    LeaseOutcome::kDuplicate, LeaseOutcome::kFailed,
+    LeaseOutcome::kExpired, LeaseOutcome::kLost,      LeaseOutcome::kCancelled};
 
 const char* LeaseOutcomeName(LeaseOutcome outcome);
 
@@ -120,6 +125,9 @@ class LeaseTable {
   // Items nobody holds, and leases in force.
   int available() const { return static_cast<int>(available_.size()); }
   int active() const { return active_; }
+  // Leases offered, and those that ended so, since the table was made.
+  int64_t offered() const { return offered_; }
+  int64_t ended(LeaseOutcome outcome) const { return ended_by_[static_cast<size_t>(outcome)]; }
   uint64_t next_fencing() const { return next_fencing_; }
 
  private:
@@ -141,6 +149,8 @@ class LeaseTable {
   LeaseOptions options_;
   uint64_t next_fencing_;
   int active_ = 0;
+  int64_t offered_ = 0;
+  std::array<int64_t, 7> ended_by_{};  // by LeaseOutcome
   std::map<ItemKey, Item> items_;
   std::set<ItemKey> available_;
   std::map<uint64_t, LeaseRecord> leases_;

@@ -197,11 +197,13 @@ absl::StatusOr<nlohmann::ordered_json> Evaluations::Apply(const std::string& kin
   ++done_;
   last_survival_ = summary.avg_final_survival_rate;
   last_iteration_ = iteration;
+  last_summary_ = summary;
   if (kind != RunStore::kMultiEvaluation) return nlohmann::ordered_json(nullptr);
   auto record = planner_->Judge(GateInputOf(iteration, summary));
   if (!record.ok()) return record.status();
   best_.Offer(CandidateOf(iteration, summary));
   judged_iteration_ = iteration;
+  last_gate_ = *record;
   last_gate_event_ = std::string(GateEventName(record->event));
   return GateRecordJson(*record);
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,9 @@ class Evaluations {
   double last_survival() const { return last_survival_; }
   int64_t last_iteration() const { return last_iteration_; }
   const std::string& last_gate_event() const { return last_gate_event_; }
+  // What the last evaluation found, and the gate answered to the last that it was asked about.
+  const std::optional<EvaluationSummary>& last_summary() const { return last_summary_; }
+  const std::optional<GateRecord>& last_gate() const { return last_gate_; }
 
  private:
   absl::Status Make(EvaluationJob job, absl::Time now);
@@ -85,6 +89,8 @@ class Evaluations {
   double last_survival_ = -1;
   int64_t last_iteration_ = 0;
   std::string last_gate_event_;
+  std::optional<EvaluationSummary> last_summary_;
+  std::optional<GateRecord> last_gate_;
 };
 
 }  // namespace shoal

@@ -17,6 +17,7 @@
 #include "coordinator/run/evaluations.h"
 #include "coordinator/run/open_run.h"
 #include "coordinator/run/ports.h"
+#include "coordinator/run/run_numbers.h"
 #include "coordinator/run/training.h"
 #include "shoal/v1/run.pb.h"
 
@@ -57,6 +58,7 @@ class RunLoop {
   void Stop(absl::Time now);
 
   v1::RunStatus Status(absl::Time now) const;
+  RunNumbers Numbers(absl::Time now) const;
   // Done, stopped or failed: nothing will happen any more.
   bool over() const { return state_ != State::kRunning; }
   bool failed() const { return state_ == State::kFailed; }

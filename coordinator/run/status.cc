@@ -65,6 +65,24 @@ v1::RunStatus RunLoop::Status(absl::Time now) const {
   return status;
 }
 
+RunNumbers RunLoop::Numbers(absl::Time now) const {
+  RunNumbers numbers;
+  numbers.status = Status(now);
+  if (training_->last() != nullptr) numbers.iteration = *training_->last();
+  numbers.committed_at = training_->last_commit();
+  numbers.evaluation = evaluations_->last_summary();
+  numbers.gate = evaluations_->last_gate();
+  numbers.tail_length = run_.planner->tail_length();
+  numbers.tail = run_.planner->TailState(std::max<int64_t>(training_->committed(), 1));
+  numbers.leases_offered = leases_->offered();
+  for (const LeaseOutcome outcome : kLeaseEnds) {
+    numbers.leases_ended[LeaseOutcomeName(outcome)] = leases_->ended(outcome);
+  }
+  numbers.leases_active = leases_->active();
+  numbers.items_available = leases_->available();
+  return numbers;
+}
+
 void RunLoop::FillPeers(v1::RunStatus& status, absl::Time now) const {
   // One that is late by less may just be busy.
   const absl::Duration missed_after = 2 * options_.heartbeat_interval;

@@ -89,6 +89,8 @@ class Training {
   double survival_rate() const { return survival_rate_; }
   // The last committed iteration's wall time.
   absl::Duration iteration_time() const { return iteration_time_; }
+  // When the last iteration was committed by this process; InfinitePast: none was.
+  absl::Time last_commit() const { return last_commit_; }
   void AddEvaluationSeconds(double seconds) { evaluation_seconds_ += seconds; }
 
  private:

@@ -1,0 +1,131 @@
+// The tables of metrics, their page, and what is served.
+#include "common/metrics/metrics.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "common/files.h"
+#include "coordinator/evaluation/measurements.h"
+#include "coordinator/service/run_metrics.h"
+#include "tests/metrics/metrics_page.h"
+
+namespace shoal {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Metrics, PageIsThatOfTheTables) {
+  const auto page = ReadFile("docs/METRICS.md");
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_EQ(*page, MetricsPage()) << "run build/tests/shoal-metrics-page > docs/METRICS.md";
+}
+
+TEST(Metrics, EveryMeasurementOfAnIterationIsInTheTable) {
+  std::set<std::string> names;
+  for (const MetricSpec& spec : RunMetrics()) {
+    EXPECT_TRUE(names.insert(std::string(spec.name)).second) << spec.name << " is there twice";
+  }
+  for (const std::string& name : MeasurementNames()) {
+    EXPECT_EQ(names.count("shoal_iteration_" + name), 1u) << name;
+  }
+}
+
+// A port that is free now.
+int FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
+std::string Scrape(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  const timeval patience{30, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  const std::string request = "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n";
+  EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
+  std::string text;
+  char buffer[4096];
+  for (ssize_t n; (n = read(fd, buffer, sizeof(buffer))) > 0;) text.append(buffer, n);
+  close(fd);
+  const size_t body = text.find("\r\n\r\n");
+  return body == std::string::npos ? "" : text.substr(body + 4);
+}
+
+RunNumbers SomeNumbers() {
+  RunNumbers numbers;
+  numbers.status.set_state(v1::RunStatus::STATE_ROLLOUT);
+  numbers.iteration.emplace();
+  numbers.iteration->survival_rate = 0.75;
+  numbers.iteration->update.emplace();
+  numbers.evaluation.emplace();
+  numbers.gate.emplace();
+  numbers.tail_length = 8;
+  numbers.leases_ended["done"] = 7;
+  return numbers;
+}
+
+TEST(Metrics, AScrapeHasTheValuesAndPromtoolLikesIt) {
+  MetricsOptions options;
+  options.port = FreePort();
+  auto server = MetricsServer::Start(options, "test", RunMetrics(), [](MetricValues& values) {
+    FillRunMetrics(SomeNumbers(), values);
+    values.Set("shoal_in_no_table", 1);
+  });
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ((*server)->address(), absl::StrCat("127.0.0.1:", options.port));
+  const std::string text = Scrape(options.port);
+  EXPECT_THAT(text, HasSubstr("shoal_iteration_survival_rate 0.75"));
+  EXPECT_THAT(text, HasSubstr("shoal_leases_ended_total{outcome=\"done\"} 7"));
+  EXPECT_THAT(text, HasSubstr("process_resident_memory_bytes "));
+  EXPECT_THAT(text, HasSubstr("shoal_build_info{program=\"test\""));
+  EXPECT_THAT(text, Not(HasSubstr("shoal_in_no_table")));
+  if (std::system("command -v promtool >/dev/null") != 0) {
+    GTEST_SKIP() << "promtool is not installed: the scrape was not checked with it";
+  }
+  const std::string file = absl::StrCat(testing::TempDir(), "/shoal-scrape-", getpid());
+  // What prometheus-cpp says of itself is not ours to name.
+  ASSERT_TRUE(WriteFileAtomically(file, text).ok());
+  EXPECT_EQ(std::system(absl::StrCat("grep -v exposer_ ", file, " | promtool check metrics").c_str()), 0)
+      << text;
+  unlink(file.c_str());
+}
+
+TEST(Metrics, APortInUseIsSaid) {
+  MetricsOptions options;
+  options.port = FreePort();
+  const auto nothing = [](MetricValues&) {};
+  auto first = MetricsServer::Start(options, "test", {}, nothing);
+  ASSERT_TRUE(first.ok()) << first.status();
+  auto second = MetricsServer::Start(options, "test", {}, nothing);
+  EXPECT_TRUE(absl::IsUnavailable(second.status())) << second.status();
+  options.host = "localhost";
+  EXPECT_TRUE(absl::IsInvalidArgument(MetricsServer::Start(options, "t", {}, nothing).status()));
+}
+
+TEST(Metrics, NothingIsServedByDefault) {
+  auto server = MetricsServer::Start({}, "test", {}, [](MetricValues&) {});
+  ASSERT_TRUE(server.ok());
+  EXPECT_EQ(*server, nullptr);
+}
+
+}  // namespace
+}  // namespace shoal
