@@ -28,5 +28,6 @@ Command AddIterationsCommand(CLI::App& app);
 Command AddEvalsCommand(CLI::App& app);
 Command AddCheckpointsCommand(CLI::App& app);
 Command AddVideoCommand(CLI::App& app);
+Command AddReportCommand(CLI::App& app);
 
 }  // namespace shoal

@@ -26,7 +26,8 @@ int main(int argc, char** argv) {
                                          AddTailMakeCommand(app), AddVerifyCommand(app),
                                          AddRunsCommand(app), AddIterationsCommand(app),
                                          AddEvalsCommand(app), AddCheckpointsCommand(app),
-                                         AddVideoCommand(app)};
+                                         AddVideoCommand(app),
+                                         AddReportCommand(app)};
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);
   if (!outcome.ok()) return ReportError(outcome.status());
   if (*outcome == CommandLineOutcome::kShown) return kExitDone;
