@@ -14,7 +14,7 @@ packages=(
   # the rest
   libspdlog-dev libcli11-dev nlohmann-json3-dev libsqlite3-dev libssl-dev libxxhash-dev
   # metrics, plots, videos
-  prometheus-cpp-dev gnuplot-nox libcairo2-dev fonts-dejavu-core
+  prometheus-cpp-dev gnuplot-nox libisal-dev libcairo2-dev fonts-dejavu-core
   libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
   # tests
   libgtest-dev libgmock-dev libbenchmark-dev iproute2 nftables

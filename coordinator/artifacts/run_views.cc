@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
+#include "coordinator/artifacts/tensorboard.h"
 #include "coordinator/artifacts/view_files.h"
 #include "coordinator/artifacts/view_lines.h"
 #include "coordinator/evaluation/measurements.h"
@@ -26,8 +27,10 @@ constexpr char kHistory[] = "eval_multi_history.jsonl";
 constexpr char kPreRoll[] = "pre_roll_stats.jsonl";
 constexpr char kClusters[] = "step_one_clusters.jsonl";
 constexpr char kWorstSeeds[] = "step_one_worst_seeds.json";
+constexpr char kEventsFolder[] = "tb";
+constexpr char kEvents[] = "tb/events.out.tfevents.shoal";
 constexpr const char* kFiles[] = {kScheduleTrace, kMetrics,  kPenaltyStages, kHistory,
-                                  kPreRoll,       kClusters, kWorstSeeds};
+                                  kPreRoll,       kClusters, kWorstSeeds,    kEvents};
 
 // Commits that are read from run.db at a time.
 constexpr int64_t kJournalPage = 256;
@@ -69,6 +72,8 @@ absl::Status RunViews::Rebuild(const RunStore& store) {
   }
   state_.generated_at = FormatTimestamp(info->created_at);
   state_.csv = CsvHeader();
+  const std::string events = EventFileHeader(info->created_at);
+  if (absl::Status status = CreateDirectories(Path(kEventsFolder)); !status.ok()) return status;
   if (absl::Status status = Advance(store, state_); !status.ok()) return status;
 
   std::map<std::string, std::string> contents;
@@ -77,6 +82,7 @@ absl::Status RunViews::Rebuild(const RunStore& store) {
   contents[kScheduleTrace] = TraceText(state_.generated_at, state_.trace);
   contents[kMetrics] = state_.csv;
   contents[kWorstSeeds] = state_.worst_seeds.Text();
+  contents[kEvents] = absl::StrCat(events, state_.events);
   for (const auto& [name, content] : contents) {
     if (absl::Status status = WriteIfDifferent(name, content); !status.ok()) return status;
   }
@@ -87,6 +93,9 @@ absl::Status RunViews::Append(const RunStore& store) {
   if (absl::Status status = Advance(store, state_); !status.ok()) return status;
   for (const auto& [name, line] : state_.lines) {
     if (absl::Status status = AppendLine(Path(name), line); !status.ok()) return status;
+  }
+  if (!state_.events.empty()) {
+    if (absl::Status status = AppendBytes(Path(kEvents), state_.events); !status.ok()) return status;
   }
   absl::Status status;
   if (state_.iterations_changed) {
@@ -103,11 +112,13 @@ absl::Status RunViews::Sync() const {
   for (const char* name : kFiles) {
     if (absl::Status status = SyncFile(Path(name)); !status.ok()) return status;
   }
+  if (absl::Status status = SyncDirectory(Path(kEventsFolder)); !status.ok()) return status;
   return SyncDirectory(run_dir_);
 }
 
 absl::Status RunViews::Advance(const RunStore& store, State& state) {
   state.lines.clear();
+  state.events.clear();
   state.iterations_changed = false;
   state.deaths_changed = false;
   while (true) {
@@ -154,6 +165,8 @@ absl::Status RunViews::AddIteration(const RunStore& store, int64_t iteration, St
   state.generated_at = FormatTimestamp(committed->committed_at);
   absl::StrAppend(&state.trace, state.trace.empty() ? "" : ",\n", measurements->dump());
   absl::StrAppend(&state.csv, CsvRow(*measurements));
+  absl::StrAppend(&state.events, ScalarRecord(committed->committed_at, iteration,
+                                              IterationScalars(*measurements)));
 
   // The answer to iteration i's evaluation enters the plan of iteration i + 1 + gate_delay, which
   // waited for it, so every event that this iteration's plan knew of is here.
@@ -207,7 +220,10 @@ absl::Status RunViews::AddEvaluation(const RunStore& store, int64_t evaluation, 
     const EvaluationContext context = {row->iteration, *row->finished_at,
                                        plan->plan.density_penalty_coef(),
                                        plan->plan.escape_boost_speed()};
-    state.lines.emplace_back(kHistory, EvaluationHistoryLine(context, *summary, gate).dump());
+    const Json line = EvaluationHistoryLine(context, *summary, gate);
+    state.lines.emplace_back(kHistory, line.dump());
+    absl::StrAppend(&state.events,
+                    ScalarRecord(*row->finished_at, row->iteration, EvaluationScalars(line)));
   }
   // Those after the last iteration may be of any earlier one, the best.
   AddDeaths(row->kind == RunStore::kMultiEvaluation ? row->iteration

@@ -1,8 +1,9 @@
-// The text files of a run, as functions of run.db:
+// The files of a run, as functions of run.db:
 //   schedule_trace.json       {generated_at, trace: [one object of measurements an iteration]}
 //   metrics.csv               one row an iteration: MeasurementNames() as the header
 //   penalty_stage_debug.jsonl one line an iteration: what the penalty and the boost came from
 //   eval_multi_history.jsonl  one line a multi-evaluation (EvaluationHistoryLine)
+//   tb/events.out.tfevents.shoal  the same for TensorBoard (tensorboard.h)
 //   pre_roll_stats.jsonl      one line an evaluation: how its scenes began
 //   step_one_clusters.jsonl   one line an iteration with step-one deaths, one an evaluation
 //   step_one_worst_seeds.json all step-one deaths of the run (worst_seeds.h)
@@ -66,6 +67,8 @@ class RunViews {
     nlohmann::ordered_json gate;
     // .jsonl lines that are in no file yet, in order.
     std::vector<std::pair<std::string, std::string>> lines;
+    // Records of the TensorBoard file that are not in it yet, in order.
+    std::string events;
     // Which of the other files have changed.
     bool iterations_changed = false;
     bool deaths_changed = false;

@@ -47,9 +47,13 @@ absl::Status WriteAndClose(int fd, const std::string& content, const std::string
 }  // namespace
 
 absl::Status AppendLine(const std::string& path, const std::string& line) {
+  return AppendBytes(path, line + "\n");
+}
+
+absl::Status AppendBytes(const std::string& path, const std::string& bytes) {
   const int fd = OpenFile(path, O_WRONLY | O_APPEND | O_CREAT);
   if (fd < 0) return SystemError("open", path);
-  return WriteAndClose(fd, line + "\n", path);
+  return WriteAndClose(fd, bytes, path);
 }
 
 absl::Status ReplaceFile(const std::string& path, const std::string& content) {

@@ -16,6 +16,8 @@ namespace shoal {
 
 // Appends the line and a newline by one write. The file is created if need be.
 absl::Status AppendLine(const std::string& path, const std::string& line);
+// The same without a newline.
+absl::Status AppendBytes(const std::string& path, const std::string& bytes);
 
 // Replaces the file by one with this content, through a hidden temporary file in the same folder.
 absl::Status ReplaceFile(const std::string& path, const std::string& content);

@@ -8,10 +8,12 @@
 
 #include "absl/strings/str_split.h"
 #include "common/hash.h"
+#include "coordinator/artifacts/tensorboard.h"
 #include "coordinator/evaluation/summary.h"
 #include "coordinator/tail/mix_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/artifacts/event_reader.h"
 #include "tests/store/temporary_folder.h"
 
 namespace shoal {
@@ -24,7 +26,7 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kFiles[] = {"schedule_trace.json",       "metrics.csv",
                                   "penalty_stage_debug.jsonl", "eval_multi_history.jsonl",
                                   "pre_roll_stats.jsonl",      "step_one_clusters.jsonl",
-                                  "step_one_worst_seeds.json"};
+                                  "step_one_worst_seeds.json", "tb/events.out.tfevents.shoal"};
 
 absl::Time At(int64_t seconds) { return absl::FromUnixSeconds(1767225600 + seconds); }
 
@@ -277,6 +279,70 @@ TEST_F(RunViewsTest, TheTableHasOneRowAnIteration) {
   }
   EXPECT_THAT(rows[1], testing::StartsWith("1,1,2,"));
   EXPECT_THAT(rows[1], HasSubstr(",,"));  // nothing was learned: no losses
+}
+
+// The steps of a tag in the TensorBoard file.
+std::vector<int64_t> StepsOf(const std::vector<EventScalar>& scalars, const std::string& tag) {
+  std::vector<int64_t> steps;
+  for (const EventScalar& scalar : scalars) {
+    if (scalar.tag == tag) steps.push_back(scalar.step);
+  }
+  return steps;
+}
+
+TEST_F(RunViewsTest, TensorBoardStepsAscendAcrossResumeAndRewind) {
+  const std::string name = "tb/events.out.tfevents.shoal";
+  {
+    auto views = RunViews::Open(*store_, run_.Path(""));
+    ASSERT_TRUE(views.ok()) << views.status();
+    for (int64_t i = 1; i <= 3; ++i) {
+      Commit(i);
+      ASSERT_TRUE(views->Update(*store_).ok());
+    }
+    Evaluate(0, 2, "multi");
+    ASSERT_TRUE(views->Update(*store_).ok());
+  }
+  // A record that a crash left half, then a resume.
+  const std::string before = run_.Read(name);
+  run_.Write(name, before.substr(0, before.size() - 5));
+  {
+    auto views = RunViews::Open(*store_, run_.Path(""));
+    ASSERT_TRUE(views.ok()) << views.status();
+    EXPECT_EQ(run_.Read(name), before);
+    Commit(4);
+    ASSERT_TRUE(views->Update(*store_).ok());
+  }
+  auto scalars = ReadEvents(run_.Read(name));
+  ASSERT_TRUE(scalars.ok()) << scalars.status();
+  EXPECT_THAT(StepsOf(*scalars, "custom/density_penalty_coef"), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(StepsOf(*scalars, "custom/survival_rate"), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(StepsOf(*scalars, "multi_eval/avg_final_survival_rate"), ElementsAre(2));
+  EXPECT_THAT(StepsOf(*scalars, "multi_eval/gate_phase_limit"), ElementsAre(2));
+  EXPECT_THAT(StepsOf(*scalars, "multi_eval_death/p10"), ElementsAre(2));
+  for (const EventScalar& scalar : *scalars) {
+    if (scalar.tag != "custom/density_penalty_coef") continue;
+    EXPECT_FLOAT_EQ(scalar.value, 0.02f);
+    EXPECT_EQ(scalar.wall_time, absl::ToDoubleSeconds(At(10 * scalar.step) - absl::UnixEpoch()));
+  }
+
+  ASSERT_TRUE(store_->RewindTo(2, {}, At(100)).ok());
+  auto views = RunViews::Open(*store_, run_.Path(""));
+  ASSERT_TRUE(views.ok()) << views.status();
+  Commit(3);
+  ASSERT_TRUE(views->Update(*store_).ok());
+  scalars = ReadEvents(run_.Read(name));
+  ASSERT_TRUE(scalars.ok()) << scalars.status();
+  EXPECT_THAT(StepsOf(*scalars, "custom/survival_rate"), ElementsAre(1, 2, 3));
+}
+
+TEST(EventReader, RefusesAnyChangedByte) {
+  const std::string whole = EventFileHeader(At(0)) + ScalarRecord(At(1), 1, {{"custom/a", 0.5}});
+  ASSERT_TRUE(ReadEvents(whole).ok());
+  for (size_t i = 0; i < whole.size(); ++i) {
+    std::string changed = whole;
+    changed[i] = static_cast<char>(changed[i] ^ 1);
+    EXPECT_FALSE(ReadEvents(changed).ok()) << "byte " << i;
+  }
 }
 
 TEST_F(RunViewsTest, PenaltyStagesSayWhatThePlanKnewOfTheGate) {

@@ -28,8 +28,9 @@ struct RunFolder {
   }
   std::map<std::string, std::string> Files() const {
     std::map<std::string, std::string> files;
-    for (const auto& entry : fs::directory_iterator(Views())) {
-      const std::string name = entry.path().filename();
+    for (const auto& entry : fs::recursive_directory_iterator(Views())) {
+      if (entry.is_directory()) continue;
+      const std::string name = fs::relative(entry.path(), Views()).string();
       files[name] = folder.Read("views/" + name);
     }
     return files;
