@@ -25,7 +25,8 @@ constexpr const char* kStyle =
     "text-align:right;white-space:nowrap}td:first-child,th:first-child,td.t{text-align:left}td.v{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:8rem}"
     "ul{list-style:none;padding:0}li{margin:.4rem 0;padding:.4rem .7rem;border-left:5px solid;background:#f5f7f9;overflow-wrap:anywhere}"
     ".problem{border-color:#b3261e}.warning{border-color:#d98200}.note{border-color:#7b8894}.good{border-color:#2f8f4e}"
-    "b.met{color:#1d7a3c}b.missed{color:#b3261e}.small{font-size:.85rem;color:#55626e}svg{width:100%;height:auto;font-size:13px;fill:#44505c}";
+    "b.met{color:#1d7a3c}b.missed{color:#b3261e}.small{font-size:.85rem;color:#55626e}svg{width:100%;height:auto;font-size:13px;fill:#44505c}"
+    "@media(max-width:600px){svg{font-size:19px}}";
 
 std::string Row(const std::vector<std::string>& cells, const char* tag = "td") {
   std::string row = "<tr>";

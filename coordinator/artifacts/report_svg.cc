@@ -12,7 +12,7 @@ namespace {
 
 // In the drawing's own units; it is scaled to its place.
 constexpr double kWidth = 640, kHeight = 230;
-constexpr double kLeft = 52, kRight = 12, kTop = 44, kBottom = 36;
+constexpr double kLeft = 72, kRight = 12, kTop = 44, kBottom = 36;
 constexpr const char* kColours[] = {"#0b6fa4", "#c8551b", "#2f8f4e", "#7a4fa3"};
 
 struct Scale {
@@ -95,7 +95,7 @@ std::string ChartSvg(const Chart& chart) {
     Draw(chart.series[i], colour, scale, svg);
     absl::StrAppendFormat(&svg, "<rect x=\"%.1f\" y=\"24\" width=\"12\" height=\"8\" fill=\"%s\"/>", legend, colour);
     Text(legend + 17, 33, "start", chart.series[i].label, svg);
-    legend += 35 + 7.5 * static_cast<double>(chart.series[i].label.size());
+    legend += 30 + 11.0 * static_cast<double>(chart.series[i].label.size());
   }
   return absl::StrCat(svg, "</svg>\n");
 }

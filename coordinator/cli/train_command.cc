@@ -22,6 +22,7 @@
 #include "coordinator/cli/prepare_run.h"
 #include "coordinator/schedule/presets.h"
 #include "coordinator/cli/progress.h"
+#include "coordinator/cli/report.h"
 #include "coordinator/cli/run_summary.h"
 #include "coordinator/cli/run_videos.h"
 #include "coordinator/cli/run_watch.h"
@@ -155,6 +156,10 @@ int Train(const std::string& run_dir, const TrainArguments& arguments, Interrupt
   }
   if (!last.ok()) return ReportError(last.status());
   (*cluster)->WaitForEnd(absl::Now() + absl::Seconds(10));
+  // A view of a run that has ended: without it the run is no less complete.
+  if (auto report = WriteReport(run_dir); !report.ok()) {
+    std::fprintf(stderr, "warning: no report.html: %s\n", std::string(report.status().message()).c_str());
+  }
   if (last->state() == v1::RunStatus::STATE_FAILED) {
     return ReportError(absl::InternalError(absl::StrCat("the run failed: ", last->message(),
                                                         " (logs: ", run_dir, "/logs)")));

@@ -23,6 +23,21 @@ TEST_F(Train, SamePolicyWithAnyNumberOfActorsAndLearnerThreads) {
             place_.Read("runs/three/penalty_stage_debug.jsonl"));
 }
 
+TEST_F(Train, WritesItsReportAtTheEndAndAgainWhenAsked) {
+  const Finished trained = Shoal(place_, Small(place_, "told"));
+  ASSERT_EQ(trained.code, 0) << trained.out << trained.error;
+  const std::string page = place_.Read("runs/told/report.html");
+  EXPECT_THAT(page, HasSubstr("<h2>Diagnosis</h2>"));
+  EXPECT_THAT(page, HasSubstr("8 of 8 iterations"));
+  const Finished again = Shoal(place_, {"report", place_.Path("runs/told"), "--out", place_.Path("again.html")});
+  EXPECT_EQ(again.code, 0) << again.error;
+  EXPECT_EQ(place_.Read("again.html"), page);
+  const Finished text = Shoal(place_, {"report", place_.Path("runs/told"), "--text"});
+  EXPECT_EQ(text.code, 0) << text.error;
+  EXPECT_THAT(text.out, HasSubstr("tail slots were used"));
+  EXPECT_EQ(Shoal(place_, {"report", place_.Path("runs/nobody")}).code == 0, false);
+}
+
 TEST_F(Train, SamePolicyWithLagOneAndAnyNumberOfActors) {
   const std::string one = Sha("one", {"--actors", "1", "--policy_lag", "1"});
   EXPECT_EQ(one.size(), 64u);
