@@ -114,7 +114,9 @@ TEST(Soak, ManyRunsInOneProcess) {
   std::printf("heap in use: %.0f -> %.0f KiB, %.3f a run\n", warm_heap, HeapKib(), heap);
   // A run holds some hundred KiB (SQLite's pages, streams, policies, rows). What is left of each must
   // be less than the smallest of these things, a stream of 1 KiB.
-  ExpectFlat(line, 1);
+  // Resident memory has gaps beside it, by some hundred KiB more or fewer with how threads met.
+  constexpr int64_t kGapsKib = 512;
+  ExpectFlat(line, 1, kGapsKib);
   if (MemoryCanBeJudged()) {
     EXPECT_LT(heap, 0.5);
   }
