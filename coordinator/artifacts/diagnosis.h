@@ -4,6 +4,7 @@
 // Everything here is pure and thread-safe.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 

@@ -174,7 +174,7 @@ absl::StatusOr<std::string> FindRun(const std::string& out, const std::string& r
   for (const std::string& folder : {absl::StrCat(out, "/", run), run}) {
     if (fs::exists(absl::StrCat(folder, "/config.textproto"))) return folder;
   }
-  return absl::NotFoundError(absl::StrCat("there is no run ", run, " under ", out, " (--out), nor a run's folder of that path"));
+  return absl::NotFoundError(absl::StrCat("there is no run ", run, " under ", out, ", nor a run's folder of that path"));
 }
 
 }  // namespace shoal

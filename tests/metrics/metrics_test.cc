@@ -1,10 +1,8 @@
 // The tables of metrics, their page, and what is served.
 #include "common/metrics/metrics.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -15,6 +13,7 @@
 #include "coordinator/evaluation/measurements.h"
 #include "coordinator/service/run_metrics.h"
 #include "tests/metrics/metrics_page.h"
+#include "tests/metrics/scrape.h"
 
 namespace shoal {
 namespace {
@@ -38,38 +37,6 @@ TEST(Metrics, EveryMeasurementOfAnIterationIsInTheTable) {
   }
 }
 
-// A port that is free now.
-int FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
-  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  close(fd);
-  return ntohs(address.sin_port);
-}
-
-std::string Scrape(int port) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  const timeval patience{30, 0};
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-  const std::string request = "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n";
-  EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
-  std::string text;
-  char buffer[4096];
-  for (ssize_t n; (n = read(fd, buffer, sizeof(buffer))) > 0;) text.append(buffer, n);
-  close(fd);
-  const size_t body = text.find("\r\n\r\n");
-  return body == std::string::npos ? "" : text.substr(body + 4);
-}
-
 RunNumbers SomeNumbers() {
   RunNumbers numbers;
   numbers.status.set_state(v1::RunStatus::STATE_ROLLOUT);
@@ -85,14 +52,14 @@ RunNumbers SomeNumbers() {
 
 TEST(Metrics, AScrapeHasTheValuesAndPromtoolLikesIt) {
   MetricsOptions options;
-  options.port = FreePort();
+  options.port = FreePorts(1);
   auto server = MetricsServer::Start(options, "test", RunMetrics(), [](MetricValues& values) {
     FillRunMetrics(SomeNumbers(), values);
     values.Set("shoal_in_no_table", 1);
   });
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_EQ((*server)->address(), absl::StrCat("127.0.0.1:", options.port));
-  const std::string text = Scrape(options.port);
+  const std::string text = Scrape(options.port).value_or("");
   EXPECT_THAT(text, HasSubstr("shoal_iteration_survival_rate 0.75"));
   EXPECT_THAT(text, HasSubstr("shoal_leases_ended_total{outcome=\"done\"} 7"));
   EXPECT_THAT(text, HasSubstr("process_resident_memory_bytes "));
@@ -111,7 +78,7 @@ TEST(Metrics, AScrapeHasTheValuesAndPromtoolLikesIt) {
 
 TEST(Metrics, APortInUseIsSaid) {
   MetricsOptions options;
-  options.port = FreePort();
+  options.port = FreePorts(1);
   const auto nothing = [](MetricValues&) {};
   auto first = MetricsServer::Start(options, "test", {}, nothing);
   ASSERT_TRUE(first.ok()) << first.status();
