@@ -27,10 +27,9 @@ std::string Percent(double share) { return absl::StrFormat("%.1f %%", 100 * shar
 std::string WhyTailIsBehind(const RunFacts& facts, int64_t slots) {
   const v1::RunOptions& options = facts.options;
   const int64_t iterations = static_cast<int64_t>(facts.iterations.size());
-  double begun = 0, forced = 0;
+  double begun = 0;
   for (const auto& iteration : facts.iterations) {
     begun += Measured(iteration, "prewarm_override_episodes").value_or(0);
-    forced += Measured(iteration, "tail_forced_resets").value_or(0);
   }
   const double each = begun / static_cast<double>(options.num_envs());
   std::string text = absl::StrFormat(
