@@ -111,6 +111,14 @@ auto Waiting(Mutex* mutex, const char* what, Call call) {
   return Locking(mutex, 0, call);
 }
 
+// Locking when a condition holds: who waits made the condition without the lock, and another thread
+// asks it. The library hands it over in its queue of waiters, which TSan does not see.
+template <class Call>
+auto LockingWhen(Mutex* mutex, unsigned flags, const Condition& condition, Call call) {
+  if (current == nullptr) __tsan_release(const_cast<Condition*>(&condition));
+  return Locking(mutex, flags, call);
+}
+
 bool RealEval(const Condition* condition) {
   static auto* const real = Find<bool(const Condition*)>("9Condition4EvalEv");
   return real(condition);
@@ -130,6 +138,7 @@ bool Condition::Eval() const {
   bool result;
   if (operation->locking) {
     __tsan_mutex_post_lock(mutex, operation->flags, 0);
+    __tsan_acquire(const_cast<Condition*>(this));
     result = RealEval(this);
     __tsan_mutex_pre_unlock(mutex, unlock_flags);
     __tsan_mutex_post_unlock(mutex, unlock_flags);
@@ -138,6 +147,7 @@ bool Condition::Eval() const {
     __tsan_mutex_post_unlock(mutex, operation->flags);
     __tsan_mutex_pre_lock(mutex, operation->flags);
     __tsan_mutex_post_lock(mutex, operation->flags, 0);
+    __tsan_acquire(const_cast<Condition*>(this));
     result = RealEval(this);
     __tsan_mutex_pre_unlock(mutex, operation->flags);
   }
@@ -186,35 +196,36 @@ void Mutex::ReaderUnlock() {
 }
 
 void Mutex::LockWhen(const Condition& condition) {
-  static auto* const real = Find<void(Mutex*, const Condition&)>("5Mutex8LockWhenERKNS0_9ConditionE");
-  Locking(this, 0, [&] { real(this, condition); });
+  static auto* const real =
+      Find<void(Mutex*, const Condition&)>("5Mutex8LockWhenERKNS0_9ConditionE");
+  LockingWhen(this, 0, condition, [&] { real(this, condition); });
 }
 
 bool Mutex::LockWhenWithTimeout(const Condition& condition, Duration timeout) {
   static auto* const real = Find<bool(Mutex*, const Condition&, Duration)>(
       "5Mutex19LockWhenWithTimeoutERKNS0_9ConditionENS0_8DurationE");
   // False, too, means that the mutex is held, and the condition is not true.
-  return Locking(this, 0, [&] { return real(this, condition, timeout); });
+  return LockingWhen(this, 0, condition, [&] { return real(this, condition, timeout); });
 }
 
 bool Mutex::LockWhenWithDeadline(const Condition& condition, Time deadline) {
   static auto* const real = Find<bool(Mutex*, const Condition&, Time)>(
       "5Mutex20LockWhenWithDeadlineERKNS0_9ConditionENS0_4TimeE");
-  return Locking(this, 0, [&] { return real(this, condition, deadline); });
+  return LockingWhen(this, 0, condition, [&] { return real(this, condition, deadline); });
 }
 
 void Mutex::ReaderLockWhen(const Condition& condition) {
   static auto* const real =
       Find<void(Mutex*, const Condition&)>("5Mutex14ReaderLockWhenERKNS0_9ConditionE");
-  Locking(this, __tsan_mutex_read_lock, [&] { real(this, condition); });
+  LockingWhen(this, __tsan_mutex_read_lock, condition, [&] { real(this, condition); });
   ++reader_locks;
 }
 
 bool Mutex::ReaderLockWhenWithTimeout(const Condition& condition, Duration timeout) {
   static auto* const real = Find<bool(Mutex*, const Condition&, Duration)>(
       "5Mutex25ReaderLockWhenWithTimeoutERKNS0_9ConditionENS0_8DurationE");
-  const bool met =
-      Locking(this, __tsan_mutex_read_lock, [&] { return real(this, condition, timeout); });
+  const bool met = LockingWhen(this, __tsan_mutex_read_lock, condition,
+                               [&] { return real(this, condition, timeout); });
   ++reader_locks;
   return met;
 }
@@ -222,8 +233,8 @@ bool Mutex::ReaderLockWhenWithTimeout(const Condition& condition, Duration timeo
 bool Mutex::ReaderLockWhenWithDeadline(const Condition& condition, Time deadline) {
   static auto* const real = Find<bool(Mutex*, const Condition&, Time)>(
       "5Mutex26ReaderLockWhenWithDeadlineERKNS0_9ConditionENS0_4TimeE");
-  const bool met =
-      Locking(this, __tsan_mutex_read_lock, [&] { return real(this, condition, deadline); });
+  const bool met = LockingWhen(this, __tsan_mutex_read_lock, condition,
+                               [&] { return real(this, condition, deadline); });
   ++reader_locks;
   return met;
 }
@@ -255,8 +266,8 @@ void CondVar::Wait(Mutex* mutex) {
 }
 
 bool CondVar::WaitWithTimeout(Mutex* mutex, Duration timeout) {
-  static auto* const real =
-      Find<bool(CondVar*, Mutex*, Duration)>("7CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE");
+  static auto* const real = Find<bool(CondVar*, Mutex*, Duration)>(
+      "7CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE");
   return Waiting(mutex, "CondVar::WaitWithTimeout", [&] { return real(this, mutex, timeout); });
 }
 
