@@ -16,6 +16,8 @@ packages=(
   # metrics, plots, videos
   prometheus-cpp-dev gnuplot-nox libisal-dev libcairo2-dev fonts-dejavu-core
   libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
+  # certificates (deploy/certificates/make.sh)
+  openssl
   # tests
   libgtest-dev libgmock-dev libbenchmark-dev iproute2 nftables
 )
