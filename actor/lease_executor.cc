@@ -108,7 +108,7 @@ absl::Status LeaseExecutor::Evaluate(const v1::WorkerWelcome& run, const v1::Eva
 absl::Status LeaseExecutor::UseLearner(const std::string& address) {
   if (learner_.rows != nullptr && learner_.address == address) return absl::OkStatus();
   const absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
-      ConnectChannel(address, {kBulkKeepalive});
+      ConnectChannel(address, {kBulkKeepalive, Role::kLearner});
   if (!channel.ok()) return channel.status();
   learner_.address = address;
   learner_.rows = v1::RowService::NewStub(*channel);

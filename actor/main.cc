@@ -14,7 +14,7 @@
 #include "actor/actor_loop.h"
 #include "common/logging.h"
 #include "common/metrics/metrics.h"
-#include "common/rpc.h"
+#include "common/rpc_options.h"
 #include "common/shutdown.h"
 #include "common/version.h"
 
@@ -29,7 +29,7 @@ struct Arguments {
   std::string log;
   std::string log_level = "info";
   std::string log_format = "text";
-  bool allow_insecure = false;
+  SecurityOptions security;
   bool exit_with_parent = false;
 };
 
@@ -72,8 +72,7 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
   app.add_option("--log_format", arguments.log_format, "text or json: one object a line")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  app.add_flag("--allow_insecure", arguments.allow_insecure,
-               "speak unencrypted with a coordinator on another machine");
+  AddSecurityOptions(app, arguments.security, /*serves=*/false);
   app.add_flag("--exit_with_parent", arguments.exit_with_parent,
                "end when the process that started this one ends");
   app.set_version_flag("--version", VersionLine("shoal-actor"));
@@ -128,14 +127,9 @@ int Main(int argc, char** argv) {
   log.level = *ParseLogLevel(arguments.log_level);
   if (absl::Status status = SetUpLogging(log); !status.ok())
     return Fail(status, arguments, kExitUsage);
-  const auto address = ParseListenAddress(arguments.actor.coordinator, /*allow_insecure=*/true);
-  if (!address.ok()) return Fail(address.status(), arguments, kExitUsage);
-  if (!address->loopback && !arguments.allow_insecure) {
-    return Fail(absl::PermissionDeniedError(absl::StrCat(
-                    "--coordinator ", arguments.actor.coordinator,
-                    " may be on another machine, and nothing is encrypted; give --allow_insecure ",
-                    "where the network between them is trusted")),
-                arguments, kExitUsage);
+  constexpr Role kOwn[] = {Role::kActor};
+  if (absl::Status status = SetUpSecurity(arguments.security, kOwn); !status.ok()) {
+    return Fail(status, arguments, kExitUsage);
   }
   return Serve(arguments, target);
 }

@@ -3,7 +3,10 @@
 // gRPC as every program of the project uses it: where servers listen, what limits hold on both
 // sides, how a silent peer is noticed, how a server drains, and how statuses map.
 //
-// Every server has grpc.health.v1.Health and reflection. Messages are limited to kMaxMessageBytes
+// Servers and channels are protected by mutual TLS (rpc_tls.h) where the process or their options have
+// certificates; without, plain text goes no further than this machine unless it is allowed.
+//
+// Every server has grpc.health.v1.Health, and reflection where it may. Messages are limited to kMaxMessageBytes
 // both ways on both sides. Both sides ping: a peer that says nothing for kKeepalive.time is asked,
 // and given up after kKeepalive.timeout more, so that a cut connection ends its calls with
 // kUnavailable after about two seconds (eleven where rows and policies travel), not when the network
@@ -25,12 +28,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/rpc_roles.h"
 
 namespace grpc {
 class Service;
 }  // namespace grpc
 
 namespace shoal {
+
+class Tls;
 
 inline constexpr int kMaxMessageBytes = 64 << 20;
 
@@ -42,6 +48,26 @@ struct Keepalive {
 // For connections that carry much at a time: on a slow link an answer waits behind what is on its way
 // already, and only a peer that takes longer than that is gone.
 inline constexpr Keepalive kBulkKeepalive{absl::Seconds(1), absl::Seconds(10)};
+
+// --- Protection ------------------------------------------------------------------------------
+
+enum class Reflection {
+  kAuto,  // Where only this machine can connect.
+  kOn,
+  kOff,
+};
+
+// Of all servers and channels of this process whose own options do not say otherwise.
+struct RpcSecurity {
+  std::shared_ptr<const Tls> tls;  // Null: plain text.
+  // Plain text also where other machines can connect, and to other machines.
+  bool allow_insecure = false;
+  Reflection reflection = Reflection::kAuto;
+};
+
+// Once, before the first server and channel and other threads.
+void SetRpcSecurity(RpcSecurity security);
+const RpcSecurity& GetRpcSecurity();
 
 // --- Addresses -------------------------------------------------------------------------------
 
@@ -65,7 +91,10 @@ absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text, bool all
 
 struct ServerOptions {
   std::string listen = "127.0.0.1:0";
+  // Besides what the process is set to.
   bool allow_insecure = false;
+  std::shared_ptr<const Tls> tls = nullptr;
+  Reflection reflection = Reflection::kAuto;
   Keepalive keepalive{};
   // Calls of synchronous services beyond so many at a time are refused with kResourceExhausted; each
   // holds a thread.
@@ -126,11 +155,17 @@ absl::StatusOr<std::unique_ptr<RpcServer>> StartServer(const ServerOptions& opti
 
 struct ChannelOptions {
   Keepalive keepalive{};
+  // What the other side's certificate must say of it.
+  Role server = Role::kCoordinator;
+  // Besides what the process is set to.
+  bool allow_insecure = false;
+  std::shared_ptr<const Tls> tls = nullptr;
 };
 
 // A channel to "unix:/path" or "host:port" (a host name is looked up). It connects when first used
 // and again whenever the connection is lost, at first after 50 ms and at the latest after 1 s.
-// kInvalidArgument: not an address.
+// kInvalidArgument: not an address. kPermissionDenied: it may be another machine's, and there is
+// neither TLS nor `allow_insecure`.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(std::string_view address,
                                                               const ChannelOptions& options = {});
 

@@ -77,7 +77,7 @@ absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view given, bool al
   if (!address.loopback && !allow_insecure) {
     return absl::PermissionDeniedError(absl::StrCat(
         "address \"", text, "\" can be reached from other machines, and nothing is encrypted; ",
-        "listen on 127.0.0.1 or unix:/path, or give --allow_insecure"));
+        "listen on 127.0.0.1 or unix:/path, or give certificates (--tls_dir) or --allow_insecure"));
   }
   return address;
 }

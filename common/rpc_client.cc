@@ -2,8 +2,10 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/rpc.h"
+#include "common/rpc_tls.h"
 
 namespace shoal {
 namespace {
@@ -12,8 +14,23 @@ int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
 }
 
+RpcSecurity& ProcessSecurity() {
+  static auto* const security = new RpcSecurity;
+  return *security;
+}
+
 // How a client proves who it is, and whom it trusts: the one place that decides it.
-std::shared_ptr<grpc::ChannelCredentials> Credentials() {
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
+    const ListenAddress& address, const ChannelOptions& options) {
+  const RpcSecurity& process = GetRpcSecurity();
+  const auto& tls = options.tls != nullptr ? options.tls : process.tls;
+  if (tls != nullptr) return tls->ChannelCredentials(options.server);
+  if (!address.loopback && !options.allow_insecure && !process.allow_insecure) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "the ", RoleName(options.server), " at ", address.ToString(),
+        " may be on another machine, and nothing is encrypted; give certificates (--tls_dir), or "
+        "--allow_insecure where the network between them is trusted"));
+  }
   return grpc::InsecureChannelCredentials();
 }
 
@@ -37,17 +54,21 @@ grpc::ChannelArguments Arguments(const ChannelOptions& options) {
 
 }  // namespace
 
+void SetRpcSecurity(RpcSecurity security) { ProcessSecurity() = std::move(security); }
+
+const RpcSecurity& GetRpcSecurity() { return ProcessSecurity(); }
+
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(std::string_view address,
                                                               const ChannelOptions& options) {
-  // What a client may connect to is what a server may listen on; whether it is wise to is the
-  // server's to refuse.
   absl::StatusOr<ListenAddress> parsed = ParseListenAddress(address, /*allow_insecure=*/true);
   if (!parsed.ok()) return parsed.status();
   if (parsed->unix_path.empty() && parsed->port == 0) {
     return absl::InvalidArgumentError("address \"" + std::string(address) +
                                       "\": there is no port 0 to connect to");
   }
-  return grpc::CreateCustomChannel(parsed->ToString(), Credentials(), Arguments(options));
+  const auto credentials = Credentials(*parsed, options);
+  if (!credentials.ok()) return credentials.status();
+  return grpc::CreateCustomChannel(parsed->ToString(), *credentials, Arguments(options));
 }
 
 std::unique_ptr<grpc::ClientContext> MakeContext(absl::Time deadline, bool wait_for_ready) {

@@ -4,6 +4,8 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
+#include <grpcpp/impl/server_builder_plugin.h>
 #include <grpcpp/support/server_interceptor.h>
 #include <netdb.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/logging.h"
 #include "common/rpc.h"
+#include "common/rpc_tls.h"
 
 namespace shoal {
 namespace {
@@ -30,7 +33,26 @@ int Milliseconds(absl::Duration duration) {
 }
 
 // How a server proves who it is, and to whom it talks: the one place that decides it.
-std::shared_ptr<grpc::ServerCredentials> Credentials() { return grpc::InsecureServerCredentials(); }
+std::shared_ptr<grpc::ServerCredentials> Credentials(const Tls* tls) {
+  return tls != nullptr ? tls->ServerCredentials() : grpc::InsecureServerCredentials();
+}
+
+// Linking gRPC's reflection gives it to every server; this takes it from one.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    const std::string name = grpc::reflection::ProtoServerReflectionPlugin().name();
+    std::erase_if(*plugins, [&name](const auto& plugin) { return plugin->name() == name; });
+  }
+};
+
+void SetReflection(Reflection own, const ListenAddress& address, grpc::ServerBuilder& builder) {
+  const Reflection asked = own != Reflection::kAuto ? own : GetRpcSecurity().reflection;
+  if (asked == Reflection::kOff || (asked == Reflection::kAuto && !address.loopback)) {
+    builder.SetOption(std::make_unique<WithoutReflection>());
+  }
+}
 
 absl::Status InUse(const std::string& address, const char* other) {
   return absl::AlreadyExistsError(
@@ -212,8 +234,10 @@ void SetLimits(const ServerOptions& options, grpc::ServerBuilder& builder) {
 
 absl::StatusOr<std::unique_ptr<RpcServer>> StartServer(
     const ServerOptions& options, const std::vector<grpc::Service*>& services) {
-  absl::StatusOr<ListenAddress> address =
-      ParseListenAddress(options.listen, options.allow_insecure);
+  const RpcSecurity& process = GetRpcSecurity();
+  const std::shared_ptr<const Tls> tls = options.tls != nullptr ? options.tls : process.tls;
+  absl::StatusOr<ListenAddress> address = ParseListenAddress(
+      options.listen, tls != nullptr || options.allow_insecure || process.allow_insecure);
   if (!address.ok()) return address.status();
   const bool is_unix = !address->unix_path.empty();
   absl::Status free = is_unix ? RemoveStaleSocket(*address) : ProbePort(*address);
@@ -225,8 +249,9 @@ absl::StatusOr<std::unique_ptr<RpcServer>> StartServer(
   grpc::ServerBuilder builder;
   SetLimits(options, builder);
   LimitReflection(builder);
+  SetReflection(options.reflection, *address, builder);
   int port = 0;
-  builder.AddListeningPort(address->ToString(), Credentials(), &port);
+  builder.AddListeningPort(address->ToString(), Credentials(tls.get()), &port);
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   // gRPC gives a Unix socket the port 1 and a failure the port 0.

@@ -13,6 +13,7 @@
 #include "common/logging.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc.h"
+#include "common/rpc_options.h"
 #include "common/shutdown.h"
 #include "common/version.h"
 #include "coordinator/run/address_file.h"
@@ -31,6 +32,7 @@ constexpr int kUsage = 2;
 struct Arguments {
   RunLoopOptions run;
   ServerOptions server;
+  SecurityOptions security;
   MetricsOptions metrics;
   double lease_seconds = 10;
   std::string log;
@@ -59,8 +61,7 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
   app.add_option("--log_format", arguments.log_format, "text or json: one object a line")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  app.add_flag("--allow_insecure", arguments.server.allow_insecure,
-               "listen unencrypted where other machines can connect");
+  AddSecurityOptions(app, arguments.security, /*serves=*/true);
   app.add_flag("--exit_with_parent", arguments.exit_with_parent,
                "end when the process that started this one ends");
   app.set_version_flag("--version", VersionLine("shoal-coordinator"));
@@ -133,6 +134,8 @@ int Main(int argc, char** argv) {
   if (!level.ok()) return Fail(level.status());
   log.level = *level;
   if (absl::Status status = SetUpLogging(log); !status.ok()) return Fail(status);
+  constexpr Role kOwn[] = {Role::kCoordinator};
+  if (absl::Status s = SetUpSecurity(arguments.security, kOwn); !s.ok()) return Fail(s);
   return Serve(arguments, signal);
 }
 

@@ -15,7 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/logging.h"
 #include "common/metrics/metrics.h"
-#include "common/rpc.h"
+#include "common/rpc_options.h"
 #include "common/shutdown.h"
 #include "common/version.h"
 #include "learner/learner_loop.h"
@@ -31,6 +31,7 @@ constexpr absl::Duration kDrainLimit = absl::Seconds(3);
 struct Arguments {
   LearnerOptions learner;
   MetricsOptions metrics;
+  SecurityOptions security;
   std::string log;
   std::string log_level = "info";
   std::string log_format = "text";
@@ -80,20 +81,10 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
   app.add_option("--log_format", arguments.log_format, "text or json: one object a line")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  app.add_flag("--allow_insecure", learner.server.allow_insecure,
-               "listen, and speak with a coordinator, unencrypted beyond this machine");
+  AddSecurityOptions(app, arguments.security, /*serves=*/true);
   app.add_flag("--exit_with_parent", arguments.exit_with_parent,
                "end when the process that started this one ends");
   app.set_version_flag("--version", VersionLine(kName));
-}
-
-absl::Status CheckCoordinator(const LearnerOptions& options) {
-  const auto address = ParseListenAddress(options.coordinator, /*allow_insecure=*/true);
-  if (!address.ok()) return address.status();
-  if (address->loopback || options.server.allow_insecure) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(
-      "--coordinator ", options.coordinator, " may be on another machine, and nothing is ",
-      "encrypted; give --allow_insecure where the network between them is trusted"));
 }
 
 // What would learn here, in words. Making the smallest trainer also shows at the start, rather than
@@ -165,7 +156,8 @@ int LearnerMain(int argc, char** argv, TrainerFactory factory) {
   log.level = *ParseLogLevel(arguments.log_level);
   if (absl::Status status = SetUpLogging(log); !status.ok())
     return Fail(status, arguments, kExitUsage);
-  if (absl::Status status = CheckCoordinator(arguments.learner); !status.ok()) {
+  constexpr Role kOwn[] = {Role::kLearner};
+  if (absl::Status status = SetUpSecurity(arguments.security, kOwn); !status.ok()) {
     return Fail(status, arguments, kExitUsage);
   }
   return Serve(arguments, std::move(factory), target);

@@ -41,7 +41,8 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
   std::unique_ptr<LocalCluster> cluster(new LocalCluster());
   cluster->socket_dir_ = *sockets;
   cluster->run_dir_ = options.run_dir;
-  cluster->log_format_ = absl::StrCat("--log_format=", options.log_format);
+  cluster->common_ = options.security;
+  cluster->common_.push_back(absl::StrCat("--log_format=", options.log_format));
   cluster->coordinator_address_ =
       options.listen.empty() ? absl::StrCat("unix:", *sockets, "/coordinator.sock") : options.listen;
   const std::string& coordinator = cluster->coordinator_address_;
@@ -91,7 +92,7 @@ absl::Status LocalCluster::Add(const std::string& name, std::vector<std::string>
   Program program;
   program.name = name;
   program.options.argv = std::move(argv);
-  program.options.argv.push_back(log_format_);
+  program.options.argv.insert(program.options.argv.end(), common_.begin(), common_.end());
   program.options.stdout_path = absl::StrCat(run_dir_, "/logs/", name, ".out");
   program.options.stderr_path = program.options.stdout_path;
   // What an earlier start of the run had to say is not this one's.

@@ -26,6 +26,8 @@ struct LocalClusterOptions {
   // Where the coordinator serves its metrics; the learner takes the next port, then the actors. 0: none
   // serves any.
   int metrics_port = 0;
+  // Options of all programs: how they protect their connections (SecurityArguments).
+  std::vector<std::string> security = {};
 };
 
 // Start and Poll must be called from one thread that lives as long as the cluster: the programs end
@@ -67,7 +69,7 @@ class LocalCluster {
   std::string LastWords(const Program& program) const;
 
   std::string run_dir_;
-  std::string log_format_;  // as an argument
+  std::vector<std::string> common_;  // arguments of all programs
   std::string socket_dir_;
   std::string coordinator_address_;
   std::vector<Program> programs_;

@@ -8,6 +8,7 @@
 #include "common/logging.h"
 #include "common/version.h"
 #include "coordinator/cli/commands.h"
+#include "coordinator/cli/connection_options.h"
 #include "coordinator/cli/exit_codes.h"
 
 int main(int argc, char** argv) {
@@ -31,6 +32,7 @@ int main(int argc, char** argv) {
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);
   if (!outcome.ok()) return ReportError(outcome.status());
   if (*outcome == CommandLineOutcome::kShown) return kExitDone;
+  if (absl::Status status = SetUpConnections(); !status.ok()) return ReportError(status);
   for (const Command& command : commands) {
     if (command.app->parsed()) return command.run();
   }

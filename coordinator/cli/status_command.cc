@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "common/rpc.h"
 #include "coordinator/cli/commands.h"
+#include "coordinator/cli/connection_options.h"
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/prepare_run.h"
 #include "coordinator/cli/status_text.h"
@@ -104,6 +105,7 @@ Command AddStatusCommand(CLI::App& app) {
   status->add_option("-o,--output", arguments->output, "table or json")
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str();
+  AddConnectionOptions(*status);
   return Command{status, [arguments] { return RunStatusCommand(*arguments); }};
 }
 

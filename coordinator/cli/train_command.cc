@@ -17,6 +17,7 @@
 #include "common/options.h"
 #include "common/rpc.h"
 #include "coordinator/cli/commands.h"
+#include "coordinator/cli/connection_options.h"
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/local_cluster.h"
 #include "coordinator/cli/prepare_run.h"
@@ -121,6 +122,7 @@ absl::StatusOr<v1::RunStatus> Follow(LocalCluster& cluster, RunWatch& watch,
 int Train(const std::string& run_dir, const TrainArguments& arguments, Interrupts& interrupts) {
   LocalClusterOptions options = arguments.cluster;
   options.run_dir = run_dir;
+  options.security = SecurityArguments(ConnectionOptions());
   const int cores = std::max(1u, std::thread::hardware_concurrency());
   options.actors = arguments.actors > 0 ? arguments.actors : cores;
   options.learner_threads =
@@ -265,6 +267,7 @@ Command AddTrainCommand(CLI::App& app) {
       ->check(CLI::Range(0, 65535))
       ->type_name("PORT")
       ->capture_default_str();
+  AddConnectionOptions(*train);
   AddRunOptions(*train, arguments->given);
   return Command{train, [arguments] { return RunTrain(*arguments); }};
 }
