@@ -170,6 +170,28 @@ TEST(StartServer, AnswersHealthAndReflection) {
       HasSubstr("shoal.v1.RunService"));
 }
 
+TEST(StartServer, ReflectsOnlyWhereThisMachineAloneCanConnectUnlessAsked) {
+  const auto reflects = [](const std::string& listen, Reflection reflection) {
+    TestService service;
+    ServerOptions options;
+    options.listen = listen;
+    options.allow_insecure = true;
+    options.reflection = reflection;
+    const auto server = StartServer(options, {&service});
+    EXPECT_TRUE(server.ok()) << server.status();
+    const std::string port = (*server)->address().substr((*server)->address().rfind(':'));
+    EXPECT_EQ(Health("127.0.0.1" + port), kServing);
+    return RawCall("127.0.0.1" + port,
+                   "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                   std::string("\x3a\x00", 2))
+               .find("shoal.v1.RunService") != std::string::npos;
+  };
+  EXPECT_TRUE(reflects("127.0.0.1:0", Reflection::kAuto));
+  EXPECT_FALSE(reflects("127.0.0.1:0", Reflection::kOff));
+  EXPECT_FALSE(reflects("0.0.0.0:0", Reflection::kAuto));
+  EXPECT_TRUE(reflects("0.0.0.0:0", Reflection::kOn));
+}
+
 TEST(StartServer, SaysThatAPortIsInUse) {
   const std::unique_ptr<RpcServer> server = MustStart("127.0.0.1:0");
   const absl::Status status = StartError(server->address());
@@ -318,7 +340,21 @@ TEST(ConnectChannel, NoticesASilentPeer) {
 TEST(ConnectChannel, RefusesWhatIsNoAddress) {
   EXPECT_EQ(ConnectChannel("nowhere").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(ConnectChannel("127.0.0.1:0").status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_TRUE(ConnectChannel("coordinator:50051").ok());
+}
+
+TEST(ConnectChannel, SpeaksPlainTextWithThisMachineOnlyUnlessAllowed) {
+  for (const char* address : {"127.0.0.1:1", "localhost:1", "[::1]:1", "unix:/nowhere"}) {
+    EXPECT_TRUE(ConnectChannel(address).ok()) << address;
+  }
+  ChannelOptions allowed;
+  allowed.allow_insecure = true;
+  // A name, too: where it leads may change.
+  for (const char* address : {"192.0.2.1:1", "0.0.0.0:1", "[2001:db8::1]:1", "coordinator:50051"}) {
+    const absl::Status status = ConnectChannel(address).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << address;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("--allow_insecure"));
+    EXPECT_TRUE(ConnectChannel(address, allowed).ok()) << address;
+  }
 }
 
 TEST(MakeContext, CarriesTheDeadline) {

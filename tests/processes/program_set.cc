@@ -152,7 +152,7 @@ void ProgramSet::AwaitListening() {
     ASSERT_LT(absl::Now(), deadline) << "the coordinator does not listen";
     absl::SleepFor(kPause);
   }
-  stub_ = v1::RunService::NewStub(*ConnectChannel(address_));
+  stub_ = v1::RunService::NewStub(*ConnectChannel(address_, options_.channel));
 }
 
 void ProgramSet::Signal(const std::string& name, int signal) {

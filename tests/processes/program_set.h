@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/rpc.h"
 #include "common/subprocess.h"
 #include "shoal/v1/config.pb.h"
 #include "shoal/v1/run.grpc.pb.h"
@@ -37,6 +38,8 @@ class ProgramSet {
     double lease_seconds = 10;
     // Options beyond those of the set's own, by program name.
     std::map<std::string, std::vector<std::string>> more;
+    // Of the set's own channel to the coordinator.
+    ChannelOptions channel = {};
   };
   explicit ProgramSet(const Options& options);
   // Kills what still runs.
