@@ -20,6 +20,7 @@ CallWatchdog::CallWatchdog(const CallLimits& limits, std::function<void()> tick)
       total_(ToChrono(limits.total)),
       most_calls_(limits.calls),
       tick_(std::move(tick)),
+      hosts_(limits.calls_per_host),
       thread_([this] { Loop(); }) {}
 
 CallWatchdog::~CallWatchdog() {
@@ -65,11 +66,13 @@ CallWatchdog::Clock::time_point CallWatchdog::CancelExpired(Clock::time_point no
 CallWatchdog::Watch::Watch(CallWatchdog* watchdog, grpc::ServerContext* context)
     : watchdog_(watchdog), id_(0) {
   const Clock::time_point now = Clock::now();
+  const std::string host = PeerHost(context->peer());
   absl::MutexLock lock(&watchdog_->mutex_);
-  if (watchdog_->calls_.size() >= watchdog_->most_calls_) return;
+  if (watchdog_->calls_.size() >= watchdog_->most_calls_ || !watchdog_->hosts_.Enter(host)) return;
   id_ = watchdog_->next_id_++;
   Call& call = watchdog_->calls_[id_];
   call.context = context;
+  call.host = host;
   call.began = call.touched = now;
   call.idle = watchdog_->first_;
   call.total = watchdog_->total_;
@@ -77,7 +80,10 @@ CallWatchdog::Watch::Watch(CallWatchdog* watchdog, grpc::ServerContext* context)
 
 CallWatchdog::Watch::~Watch() {
   absl::MutexLock lock(&watchdog_->mutex_);
-  watchdog_->calls_.erase(id_);
+  const auto found = watchdog_->calls_.find(id_);
+  if (found == watchdog_->calls_.end()) return;
+  watchdog_->hosts_.Leave(found->second.host);
+  watchdog_->calls_.erase(found);
 }
 
 void CallWatchdog::Watch::Touch() {

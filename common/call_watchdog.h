@@ -9,11 +9,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <string>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/peer_counts.h"
 
 namespace shoal {
 
@@ -23,8 +25,9 @@ struct CallLimits {
   absl::Duration first = absl::Seconds(30);
   // Since the call began.
   absl::Duration total = absl::Minutes(10);
-  // At a time.
+  // At a time; and of one host, so that none keeps the others out.
   size_t calls = 256;
+  size_t calls_per_host = 192;
 };
 
 class CallWatchdog {
@@ -44,7 +47,8 @@ class CallWatchdog {
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
 
-    // False: there are too many calls already, and this one should be refused.
+    // False: there are too many calls already, of all or of this host, and this one should be
+    // refused.
     bool accepted() const { return id_ != 0; }
     // The call made progress.
     void Touch();
@@ -62,6 +66,7 @@ class CallWatchdog {
   using Clock = std::chrono::steady_clock;
   struct Call {
     grpc::ServerContext* context = nullptr;
+    std::string host;
     Clock::time_point began;
     Clock::time_point touched;
     std::chrono::nanoseconds idle{};
@@ -82,6 +87,7 @@ class CallWatchdog {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<uint64_t, Call> calls_ ABSL_GUARDED_BY(mutex_);
+  PeerCounts hosts_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

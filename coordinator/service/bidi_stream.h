@@ -55,8 +55,8 @@ class BidiStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   // Begins reading. Not in the constructor, since OnMessage is virtual. Where the guard has no room
   // the stream is refused instead.
   void Begin() {
-    if (!guard_->Add(this)) {
-      Refuse("too_many", absl::ResourceExhaustedError("there are too many streams; try again"));
+    if (!guard_->Add(this, peer_)) {
+      Refuse("too_many", absl::ResourceExhaustedError("there are too many streams, of all or of this host; try again"));
       return;
     }
     absl::MutexLock lock(&mutex_);

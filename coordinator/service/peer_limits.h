@@ -16,6 +16,9 @@ struct PeerLimits {
   // but one that comes back may meet its own stream of before.
   size_t workers = 4096;
   size_t learners = 16;
+  // Of one host, so that none keeps the others out.
+  size_t workers_per_host = 3072;
+  size_t learners_per_host = 12;
   // From the stream's beginning to its hello.
   absl::Duration hello = absl::Seconds(5);
   // A stream that was ended is cut off if the peer has not taken the end after so long.

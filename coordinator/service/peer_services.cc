@@ -229,7 +229,7 @@ class LearnerStream final : public BidiStream<v1::LearnRequest, v1::LearnRespons
 }  // namespace
 
 WorkerServiceImpl::WorkerServiceImpl(RunHost* host, const PeerLimits& limits)
-    : host_(host), limits_(limits), guard_(limits.workers, Period(limits), limits.log) {}
+    : host_(host), limits_(limits), guard_(limits.workers, limits.workers_per_host, Period(limits), limits.log) {}
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* WorkerServiceImpl::Work(
     grpc::CallbackServerContext* context) {
@@ -239,7 +239,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* WorkerServiceImpl::
 }
 
 LearnerServiceImpl::LearnerServiceImpl(RunHost* host, const PeerLimits& limits)
-    : host_(host), limits_(limits), guard_(limits.learners, Period(limits), limits.log) {}
+    : host_(host), limits_(limits), guard_(limits.learners, limits.learners_per_host, Period(limits), limits.log) {}
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* LearnerServiceImpl::Learn(
     grpc::CallbackServerContext* context) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+
 namespace shoal {
 namespace {
 
@@ -28,6 +30,7 @@ CallLimits ToCallLimits(const RunServiceOptions& options) {
   limits.idle = limits.first = options.patience;
   limits.total = absl::InfiniteDuration();
   limits.calls = options.watchers;
+  limits.calls_per_host = options.watchers_per_host;
   return limits;
 }
 
@@ -35,11 +38,24 @@ CallLimits ToCallLimits(const RunServiceOptions& options) {
 
 RunServiceImpl::RunServiceImpl(RunHost* host, const RunServiceOptions& options)
     : host_(host),
+      rates_(options.calls_burst, options.calls_per_second),
       refusals_(options.log),
       watchdog_(ToCallLimits(options), [this] { refusals_.Flush(absl::Now()); }) {}
 
-grpc::Status RunServiceImpl::GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
+grpc::Status RunServiceImpl::Admit(const grpc::ServerContext& context, const char* method) {
+  const std::string peer = context.peer();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (rates_.Take(absl::StrCat(PeerHost(peer), method), absl::Now())) return grpc::Status::OK;
+  }
+  const char* const says = "this host asks more often than it may; WatchRun tells of every change";
+  refusals_.Refused(method, peer, "too_fast", says);
+  return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, says);
+}
+
+grpc::Status RunServiceImpl::GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest*,
                                        v1::GetStatusResponse* response) {
+  if (grpc::Status status = Admit(*context, "GetStatus"); !status.ok()) return status;
   *response->mutable_status() = host_->Status();
   return grpc::Status::OK;
 }
@@ -73,8 +89,9 @@ grpc::Status RunServiceImpl::WatchRun(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
-grpc::Status RunServiceImpl::StopRun(grpc::ServerContext*, const v1::StopRunRequest*,
+grpc::Status RunServiceImpl::StopRun(grpc::ServerContext* context, const v1::StopRunRequest*,
                                      v1::StopRunResponse* response) {
+  if (grpc::Status status = Admit(*context, "StopRun"); !status.ok()) return status;
   host_->With([](RunLoop& loop, absl::Time now) { loop.Stop(now); });
   *response->mutable_status() = host_->Status();
   return grpc::Status::OK;

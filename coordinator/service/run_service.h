@@ -3,7 +3,10 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "common/call_watchdog.h"
+#include "common/peer_counts.h"
 #include "common/refusal_log.h"
 #include "coordinator/service/run_host.h"
 #include "shoal/v1/run.grpc.pb.h"
@@ -14,6 +17,11 @@ struct RunServiceOptions {
   // Each watcher holds a thread; beyond so many WatchRun is refused with ResourceExhausted, and the
   // other calls find threads.
   size_t watchers = 64;
+  // Of one host, so that none keeps the others out.
+  size_t watchers_per_host = 48;
+  // Of one host, for each of the other calls: at once, and per second in the long run.
+  double calls_burst = 1000;
+  double calls_per_second = 500;
   // A watcher that has not taken a status for so long is cut off. More than the longest interval, a
   // minute.
   absl::Duration patience = absl::Seconds(90);
@@ -33,7 +41,12 @@ class RunServiceImpl final : public v1::RunService::Service {
                        v1::StopRunResponse* response) override;
 
  private:
+  // ResourceExhausted where the caller's host asks too often.
+  grpc::Status Admit(const grpc::ServerContext& context, const char* method);
+
   RunHost* const host_;
+  absl::Mutex mutex_;
+  PeerRates rates_ ABSL_GUARDED_BY(mutex_);
   RefusalLog refusals_;
   CallWatchdog watchdog_;  // Last: its thread writes to the log of refusals.
 };

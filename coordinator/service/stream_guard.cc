@@ -2,8 +2,13 @@
 
 namespace shoal {
 
-StreamGuard::StreamGuard(size_t most, absl::Duration period, const RefusalLogLimits& log)
-    : most_(most), period_(period), refusals_(log), thread_([this] { Loop(); }) {}
+StreamGuard::StreamGuard(size_t most, size_t most_per_host, absl::Duration period,
+                         const RefusalLogLimits& log)
+    : most_(most),
+      period_(period),
+      refusals_(log),
+      hosts_(most_per_host),
+      thread_([this] { Loop(); }) {}
 
 StreamGuard::~StreamGuard() {
   {
@@ -13,16 +18,20 @@ StreamGuard::~StreamGuard() {
   thread_.join();
 }
 
-bool StreamGuard::Add(GuardedStream* stream) {
+bool StreamGuard::Add(GuardedStream* stream, const std::string& peer) {
+  const std::string host = PeerHost(peer);
   absl::MutexLock lock(&mutex_);
-  if (streams_.size() >= most_) return false;
-  streams_.insert(stream);
+  if (streams_.size() >= most_ || !hosts_.Enter(host)) return false;
+  streams_.emplace(stream, host);
   return true;
 }
 
 void StreamGuard::Remove(GuardedStream* stream) {
   absl::MutexLock lock(&mutex_);
-  streams_.erase(stream);
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return;
+  hosts_.Leave(found->second);
+  streams_.erase(found);
 }
 
 size_t StreamGuard::streams() const {
@@ -35,7 +44,7 @@ void StreamGuard::Loop() {
   while (!mutex_.AwaitWithTimeout(absl::Condition(&stopping_), period_)) {
     const absl::Time now = absl::Now();
     // Under the lock, so that none of them goes away meanwhile.
-    for (GuardedStream* stream : streams_) {
+    for (const auto& [stream, host] : streams_) {
       if (stream->Late(now)) stream->OnDeadline();
     }
     refusals_.Flush(now);

@@ -6,13 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <set>
+#include <map>
+#include <string>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/peer_counts.h"
 #include "common/refusal_log.h"
 
 namespace shoal {
@@ -35,12 +37,13 @@ class GuardedStream {
 // Thread safe. All streams must be gone before it.
 class StreamGuard {
  public:
-  // most: streams at a time. period: how late a deadline may be noticed.
-  StreamGuard(size_t most, absl::Duration period, const RefusalLogLimits& log);
+  // most, most_per_host: streams at a time. period: how late a deadline may be noticed.
+  StreamGuard(size_t most, size_t most_per_host, absl::Duration period,
+              const RefusalLogLimits& log);
   ~StreamGuard();
 
-  // False: there are too many streams, and this one is not watched.
-  bool Add(GuardedStream* stream);
+  // False: there are too many streams, of all or of the peer's host, and this one is not watched.
+  bool Add(GuardedStream* stream, const std::string& peer);
   // Afterwards the stream is not called any more. Streams that were not added may be removed too.
   void Remove(GuardedStream* stream);
   size_t streams() const;
@@ -55,7 +58,8 @@ class StreamGuard {
   RefusalLog refusals_;
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::set<GuardedStream*> streams_ ABSL_GUARDED_BY(mutex_);
+  std::map<GuardedStream*, std::string> streams_ ABSL_GUARDED_BY(mutex_);  // with their hosts
+  PeerCounts hosts_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -12,7 +12,7 @@ namespace shoal {
 
 struct PolicyServiceOptions {
   // idle: since a piece was taken.
-  CallLimits calls{.calls = 128};
+  CallLimits calls{.calls = 128, .calls_per_host = 96};
   RefusalLogLimits log;
 };
 

@@ -55,6 +55,7 @@ CallLimits ToCallLimits(const RowServiceOptions& options) {
   limits.idle = options.idle_limit;
   limits.total = options.total_limit;
   limits.calls = options.max_streams;
+  limits.calls_per_host = options.max_streams_per_host;
   return limits;
 }
 

@@ -47,6 +47,8 @@ struct RowServiceOptions {
   double slowest_bytes_per_second = 4 << 10;
   absl::Duration total_limit = absl::Minutes(10);
   size_t max_streams = 256;
+  // Of one host, so that none keeps the others out.
+  size_t max_streams_per_host = 192;
   // That push one shard of one iteration: the first actor, one that doubles it, and those whose
   // connection broke unnoticed.
   int streams_per_shard = 4;

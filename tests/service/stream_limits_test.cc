@@ -48,16 +48,16 @@ struct LateStream : GuardedStream {
 };
 
 TEST(StreamGuard, CallsThoseThatAreLateAndOnlyThose) {
-  StreamGuard guard(3, absl::Milliseconds(1), {});
+  StreamGuard guard(3, 3, absl::Milliseconds(1), {});
   LateStream late, early, gone, refused;
   late.SetDeadline(absl::Now());
   early.SetDeadline(absl::Now() + absl::Hours(1));
   gone.SetDeadline(absl::Now() + absl::Hours(1));
-  EXPECT_TRUE(guard.Add(&gone));
+  EXPECT_TRUE(guard.Add(&gone, "ipv4:10.0.0.1:1"));
   guard.Remove(&gone);
   gone.SetDeadline(absl::Now());
-  EXPECT_TRUE(guard.Add(&late));
-  EXPECT_TRUE(guard.Add(&early));
+  EXPECT_TRUE(guard.Add(&late, "ipv4:10.0.0.1:1"));
+  EXPECT_TRUE(guard.Add(&early, "ipv4:10.0.0.1:1"));
   EXPECT_TRUE(Eventually([&] { return late.late > 0; }));
   late.SetDeadline(absl::Now());
   EXPECT_TRUE(Eventually([&] { return late.late > 1; }));
@@ -65,13 +65,27 @@ TEST(StreamGuard, CallsThoseThatAreLateAndOnlyThose) {
   EXPECT_EQ(gone.late, 0);
   EXPECT_EQ(guard.streams(), 2u);
   LateStream third;
-  EXPECT_TRUE(guard.Add(&third));
-  EXPECT_FALSE(guard.Add(&refused));
+  EXPECT_TRUE(guard.Add(&third, "ipv4:10.0.0.1:1"));
+  EXPECT_FALSE(guard.Add(&refused, "ipv4:10.0.0.1:1"));
   guard.Remove(&refused);
   for (GuardedStream* stream : std::vector<GuardedStream*>{&late, &early, &third}) {
     guard.Remove(stream);
   }
   EXPECT_EQ(guard.streams(), 0u);
+}
+
+TEST(StreamGuard, LeavesRoomForOtherHosts) {
+  StreamGuard guard(4, 2, absl::Milliseconds(1), {});
+  LateStream streams[5];
+  EXPECT_TRUE(guard.Add(&streams[0], "ipv4:10.0.0.1:1"));
+  EXPECT_TRUE(guard.Add(&streams[1], "ipv4:10.0.0.1:2"));
+  EXPECT_FALSE(guard.Add(&streams[2], "ipv4:10.0.0.1:3"));
+  EXPECT_TRUE(guard.Add(&streams[3], "ipv4:10.0.0.2:1"));
+  guard.Remove(&streams[2]);  // was not added
+  EXPECT_FALSE(guard.Add(&streams[2], "ipv4:10.0.0.1:3"));
+  guard.Remove(&streams[0]);
+  EXPECT_TRUE(guard.Add(&streams[2], "ipv4:10.0.0.1:3"));
+  for (LateStream& stream : streams) guard.Remove(&stream);
 }
 
 }  // namespace
