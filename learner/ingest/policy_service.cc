@@ -1,5 +1,8 @@
 #include "learner/ingest/policy_service.h"
 
+#include <algorithm>
+#include <string>
+
 #include "common/rpc.h"
 
 namespace shoal {
@@ -8,8 +11,13 @@ namespace {
 // All of a message may be on its way at once; larger ones would fill a slow link for seconds.
 constexpr size_t kPieceBytes = size_t{64} << 10;
 
-// Hexadecimal digits of a SHA-256.
-constexpr size_t kNameBytes = 64;
+// Names are compared with hashes and lead to no file by themselves, but whatever comes to look for them
+// need not think of other text.
+bool IsSha256(const std::string& name) {
+  return name.size() == 64 && std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
 
 }  // namespace
 
@@ -28,8 +36,8 @@ grpc::Status PolicyServiceImpl::GetPolicy(grpc::ServerContext* context,
     refusals_.Refused("GetPolicy", peer, "too_many", says);
     return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, says);
   }
-  if (request->policy_sha256().size() > kNameBytes) {
-    const char* const says = "policy_sha256 must be the 64 hexadecimal digits of a SHA-256";
+  if (!IsSha256(request->policy_sha256())) {
+    const char* const says = "policy_sha256 must be the 64 lowercase hexadecimal digits of a SHA-256";
     refusals_.Refused("GetPolicy", peer, "bad_name", says);
     return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, says);
   }

@@ -3,11 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "actor/policy_cache.h"
 #include "common/hash.h"
 #include "common/rpc.h"
@@ -56,6 +59,61 @@ TEST(PolicyServiceTest, SendsAVersionInPieces) {
   EXPECT_TRUE(*fetched == bytes);
   EXPECT_EQ(FetchPolicy(*stub, std::string(64, 'a'), absl::Seconds(20)).status().code(),
             absl::StatusCode::kNotFound);
+}
+
+TEST(PolicyServiceTest, LooksForHashesOnly) {
+  std::atomic<int> lookups = 0;
+  PolicyStore store(4, [&](const std::string&) {
+    ++lookups;
+    return absl::NotFoundError("");
+  });
+  PolicyServiceImpl service(&store);
+  const auto server = StartServer({}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub = v1::PolicyService::NewStub(*ConnectChannel((*server)->address()));
+  for (const std::string& name :
+       {std::string(), std::string("."), std::string(".."), std::string("/etc/passwd"),
+        std::string("../../policy.safetensors"), std::string("iter_1"), std::string("iter_1/.."),
+        std::string(64, '\0'), std::string(63, 'a'), std::string(65, 'a'), std::string(64, 'A'),
+        std::string(63, 'a') + '/', std::string(64, 'a') + '\0' + "/..",
+        std::string(61, 'a') + "/.."}) {
+    const absl::Status status = FetchPolicy(*stub, name, absl::Seconds(20)).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << absl::CEscape(name);
+  }
+  EXPECT_EQ(lookups, 0);
+  EXPECT_EQ(FetchPolicy(*stub, std::string(64, 'a'), absl::Seconds(20)).status().code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_EQ(lookups, 1);
+}
+
+TEST(PolicyServiceTest, LeavesCallsToOtherHosts) {
+  PolicyStore store(4, nullptr);
+  PolicyServiceOptions options;
+  options.calls.calls = 2;
+  options.calls.calls_per_host = 1;
+  PolicyServiceImpl service(&store, options);
+  const auto server = StartServer({}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub = v1::PolicyService::NewStub(*ConnectChannel((*server)->address()));
+  // More than the network holds, for one that does not read.
+  const std::string large = store.Publish(std::string(32 << 20, 'p'));
+  const std::string small = store.Publish("p");
+  v1::GetPolicyRequest request;
+  request.set_policy_sha256(large);
+  v1::GetPolicyResponse response;
+  const auto context = MakeContext(kLong, true);
+  const auto deaf = stub->GetPolicy(context.get(), request);
+  ASSERT_TRUE(deaf->Read(&response));
+  EXPECT_EQ(FetchPolicy(*stub, small, absl::Seconds(20)).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  context->TryCancel();
+  deaf->Finish();
+  const absl::Time deadline = absl::Now() + kLong;
+  bool served = false;
+  while (!served && absl::Now() < deadline) {
+    served = FetchPolicy(*stub, small, absl::Seconds(20)).ok();
+  }
+  EXPECT_TRUE(served);
 }
 
 TEST(PolicyServiceTest, LimitsItsCallsAndEndsThoseThatDoNotRead) {
