@@ -17,6 +17,7 @@
 #include "common/files.h"
 #include "common/hash.h"
 #include "learner/checkpoint/checkpoint.h"
+#include "tests/common/temporary_directory.h"
 #include "tests/ingest/learner_fixture.h"
 
 namespace shoal {
@@ -316,6 +317,22 @@ TEST_F(LearnerLoopTest, KeepsWhatItIsToldTo) {
   EXPECT_EQ(*FindPolicyOnDisk(run_dir_, one), best->policy);
   EXPECT_EQ(Sha256Hex(*FindPolicyOnDisk(run_dir_, three)), three);
   EXPECT_EQ(FindPolicyOnDisk(run_dir_, zero).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(FindPolicyOnDiskTest, LeadsOutOfNoRun) {
+  const TemporaryDirectory place;
+  const std::string secret = "secret";
+  std::filesystem::create_directories(place / "elsewhere");
+  std::filesystem::create_directories(place / "run/checkpoints");
+  Spill(place / "elsewhere/policy.safetensors", secret);
+  std::filesystem::create_directory_symlink(place / "elsewhere", place / "run/checkpoints/iter_1");
+  std::filesystem::create_directory_symlink(place / "elsewhere", place / "run/checkpoints/best");
+  // Also to one who knows what it leads to.
+  for (const std::string& name :
+       {Sha256Hex(secret), std::string(".."), place / "elsewhere/policy.safetensors",
+        std::string("../../elsewhere/policy.safetensors"), std::string("iter_1"), std::string(64, '\0')}) {
+    EXPECT_EQ(FindPolicyOnDisk(place / "run", name).status().code(), absl::StatusCode::kNotFound);
+  }
 }
 
 TEST_F(LearnerLoopTest, PutsCheckpointsInOrderAfterTheEnd) {

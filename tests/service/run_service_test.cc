@@ -41,6 +41,31 @@ TEST(RunService, WatchersBeyondTheLimitAreRefusedAndStatusAnswers) {
   }));
 }
 
+TEST(RunService, AHostThatAsksTooOftenIsRefusedAndOthersAreNot) {
+  RunServiceOptions options;
+  options.calls_burst = 3;
+  options.calls_per_second = 0;
+  options.watchers_per_host = 1;
+  RunServer server({}, options);
+  const auto stub = v1::RunService::NewStub(ConnectChannel(server.address()).value());
+  const auto ask = [&] {
+    v1::GetStatusResponse response;
+    return stub->GetStatus(MakeContext(absl::Seconds(60), true).get(), {}, &response).error_code();
+  };
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(ask(), StatusCode::OK);
+  EXPECT_EQ(ask(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(server.Refused("too_fast", 1));
+  RawCall watcher(server.address(), kWatch);
+  ASSERT_TRUE(watcher.Send(""));
+  ASSERT_TRUE(watcher.Receive<v1::WatchRunResponse>());
+  RawCall second(server.address(), kWatch);
+  second.Send("");
+  EXPECT_EQ(second.Finish().error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  // An order is not the same call as a question.
+  v1::StopRunResponse stopped;
+  EXPECT_TRUE(stub->StopRun(MakeContext(absl::Seconds(60), true).get(), {}, &stopped).ok());
+}
+
 TEST(RunService, AWatcherThatDoesNotReadIsCutOff) {
   RunServiceOptions options;
   options.watchers = 1;
