@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -39,6 +41,8 @@ struct ChildPlan {
   bool die_with_parent = false;
   pid_t parent = 0;
   int error_fd = -1;
+  // Its standard input; -1: nothing to read.
+  int input_fd = -1;
 };
 
 std::vector<std::string> Environment(const SubprocessOptions& options) {
@@ -91,8 +95,8 @@ void Redirect(const ChildPlan& plan, const char* path, int target, StartError::W
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
 
-  const int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (null_fd >= 0) dup2(null_fd, STDIN_FILENO);
+  const int input_fd = plan.input_fd >= 0 ? plan.input_fd : open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (input_fd >= 0) dup2(input_fd, STDIN_FILENO);
   Redirect(plan, plan.stdout_path, STDOUT_FILENO, StartError::kStdout);
   Redirect(plan, plan.stderr_path, STDERR_FILENO, StartError::kStderr);
   execvpe(plan.argv[0], plan.argv.data(), plan.environment.data());
@@ -108,6 +112,26 @@ std::optional<StartError> ReadStartError(int fd) {
   } while (got < 0 && errno == EINTR);
   if (got == static_cast<ssize_t>(sizeof(error))) return error;
   return std::nullopt;
+}
+
+// A file without a name that holds `text`, to be read from its begin; the caller closes it.
+absl::StatusOr<int> FileOf(const std::string& text) {
+  const int fd = memfd_create("input", MFD_CLOEXEC);
+  if (fd < 0) return absl::ErrnoToStatus(errno, "cannot hold a child's input in memory");
+  size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t wrote = write(fd, text.data() + done, text.size() - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) {
+      const absl::Status status =
+          absl::ErrnoToStatus(errno, "cannot hold a child's input in memory");
+      close(fd);
+      return status;
+    }
+    done += static_cast<size_t>(wrote);
+  }
+  lseek(fd, 0, SEEK_SET);
+  return fd;
 }
 
 absl::Status StartErrorStatus(const StartError& error, const SubprocessOptions& options) {
@@ -140,6 +164,15 @@ absl::StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const SubprocessOp
   }
   std::vector<std::string> arguments = options.argv;
   std::vector<std::string> environment = Environment(options);
+  int input_fd = -1;
+  if (!options.input.empty()) {
+    absl::StatusOr<int> input = FileOf(options.input);
+    if (!input.ok()) return input.status();
+    input_fd = *input;
+  }
+  const absl::Cleanup close_input = [input_fd] {
+    if (input_fd >= 0) close(input_fd);
+  };
   int pipe_fds[2];
   if (pipe2(pipe_fds, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "cannot make a pipe");
   ChildPlan plan;
@@ -150,6 +183,7 @@ absl::StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const SubprocessOp
   plan.die_with_parent = options.die_with_parent;
   plan.parent = getpid();
   plan.error_fd = pipe_fds[1];
+  plan.input_fd = input_fd;
 
   const pid_t pid = fork();
   if (pid == 0) RunChild(plan);

@@ -32,9 +32,12 @@ struct SubprocessOptions {
   // The program and its arguments. A program without a slash is looked for in PATH.
   std::vector<std::string> argv{};
   // Files that its output is appended to, made if need be (their folders are not). Empty: ours.
-  // Both may be the same. Its standard input is /dev/null.
+  // Both may be the same.
   std::string stdout_path{};
   std::string stderr_path{};
+  // What it reads from its standard input, to the end. It is held in memory, so nobody waits for a
+  // child that does not read.
+  std::string input{};
   // Added to our environment, replacing names that are there.
   std::vector<std::pair<std::string, std::string>> extra_environment{};
   // Whether it gets SIGTERM when the thread that started it ends, however that comes about. Start

@@ -129,6 +129,26 @@ TEST(Subprocess, IsStoppedByTheDestructor) {
   EXPECT_FALSE(Exists(pid));
 }
 
+TEST(Subprocess, ReadsItsInput) {
+  const TemporaryDirectory folder;
+  SubprocessOptions options;
+  options.stdout_path = folder / "out";
+  // More than a pipe holds.
+  options.input = std::string(1 << 20, 'x') + "end";
+  const auto process = StartShell("cat", options);
+  ASSERT_TRUE(process->WaitFor(kLong).has_value());
+  EXPECT_EQ(Slurp(options.stdout_path), options.input);
+}
+
+TEST(Subprocess, NeedNotReadItsInput) {
+  SubprocessOptions options;
+  options.input = std::string(1 << 20, 'x');
+  const auto process = StartShell("exit 3", options);
+  const auto exit = process->WaitFor(kLong);
+  ASSERT_TRUE(exit.has_value());
+  EXPECT_EQ(exit->code, 3);
+}
+
 TEST(Subprocess, IsKilledIfItDoesNotStop) {
   const Pipe ready;
   SubprocessOptions options;
