@@ -4,26 +4,25 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/options.h"
+#include "coordinator/artifacts/gate_input.h"
+#include "coordinator/store/evaluation_episodes.h"
 
 namespace shoal {
 namespace {
 
 absl::StatusOr<EvaluationFacts> ReadEvaluation(const RunStore& store, const EvaluationRow& row) {
-  auto scenes = store.LoadEvaluationScenes(row.id);
-  if (!scenes.ok()) return scenes.status();
-  std::vector<v1::EvaluationEpisode> episodes(scenes->size());
-  for (size_t i = 0; i < scenes->size(); ++i) {
-    if (!episodes[i].ParseFromString((*scenes)[i].record)) {
-      return absl::DataLossError(absl::StrCat(store.path(), ": evaluation ", row.id, ", scene ", i,
-                                              ": the record is not an EvaluationEpisode"));
-    }
-  }
-  auto summary = SummarizeEvaluation(episodes);
+  auto episodes = LoadEpisodes(store, row.id);
+  if (!episodes.ok()) return episodes.status();
+  auto summary = SummarizeEvaluation(*episodes);
   if (!summary.ok()) return summary.status();
   EvaluationFacts facts;
   facts.kind = row.kind;
   facts.iteration = row.iteration;
   facts.summary = *std::move(summary);
+  for (const v1::EvaluationEpisode& episode : *episodes) {
+    facts.death_steps.insert(facts.death_steps.end(), episode.death_step().begin(),
+                             episode.death_step().end());
+  }
   return facts;
 }
 
@@ -51,16 +50,7 @@ absl::Status JudgeEvaluations(const v1::RunOptions& options,
   if (!gate.ok()) return gate.status();
   for (EvaluationFacts& evaluation : evaluations) {
     if (evaluation.kind != RunStore::kMultiEvaluation) continue;
-    const EvaluationSummary& summary = evaluation.summary;
-    GateInput input;
-    input.iteration = evaluation.iteration;
-    input.p10 = summary.p10;
-    input.min_final = summary.min_final_survival_rate;
-    input.early_death_100 = summary.early_death_fraction_100;
-    input.step_one_count = summary.step_one_death_count;
-    input.step_one_ratio = summary.step_one_death_ratio;
-    input.avoidable_ratio = summary.step_one_avoidable_ratio;
-    auto record = gate->OnEvaluation(input);
+    auto record = gate->OnEvaluation(GateInputOf(evaluation.iteration, evaluation.summary));
     if (!record.ok()) return record.status();
     evaluation.gate = *std::move(record);
   }

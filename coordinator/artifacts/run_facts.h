@@ -22,6 +22,8 @@ struct EvaluationFacts {
   std::string kind;
   int64_t iteration = 0;
   EvaluationSummary summary;
+  // Of every fish, scene by scene; 0: alive at the end.
+  std::vector<uint32_t> death_steps{};
   // Of "multi" evaluations: the gate's answer with every criterion. Else nothing.
   std::optional<GateRecord> gate;
 };

@@ -14,6 +14,7 @@
 #include "coordinator/artifacts/view_lines.h"
 #include "coordinator/evaluation/measurements.h"
 #include "coordinator/evaluation/summary.h"
+#include "coordinator/store/evaluation_episodes.h"
 
 namespace shoal {
 namespace {
@@ -199,10 +200,9 @@ absl::Status RunViews::AddEvaluation(const RunStore& store, int64_t evaluation, 
     entry.evaluation = evaluation;
     entry.iteration = row->iteration;
     entry.scene = scene.scene;
-    if (!entry.episode.ParseFromString(scene.record)) {
-      return absl::DataLossError(absl::StrCat(store.path(), ": the record of ", what, ", scene ",
-                                              scene.scene, " cannot be read"));
-    }
+    auto episode = ParseScene(store, evaluation, scene);
+    if (!episode.ok()) return episode.status();
+    entry.episode = *std::move(episode);
   }
 
   Json gate;

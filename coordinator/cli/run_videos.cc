@@ -14,6 +14,7 @@
 #include "common/files.h"
 #include "common/options.h"
 #include "coordinator/cli/find_policy.h"
+#include "coordinator/store/evaluation_episodes.h"
 #include "coordinator/store/run_store.h"
 #include "learner/checkpoint/checkpoint.h"
 #include "nlohmann/json.hpp"
@@ -89,19 +90,6 @@ void Tell(const std::function<void(const std::string&)>& listener, const std::st
   if (listener) listener(text);
 }
 
-absl::StatusOr<std::vector<v1::EvaluationEpisode>> Episodes(const RunStore& store, int64_t id) {
-  auto scenes = store.LoadEvaluationScenes(id);
-  if (!scenes.ok()) return scenes.status();
-  std::vector<v1::EvaluationEpisode> episodes(scenes->size());
-  for (size_t i = 0; i < scenes->size(); ++i) {
-    if (!episodes[i].ParseFromString((*scenes)[i].record)) {
-      return absl::DataLossError(absl::StrCat(store.path(), ": evaluation ", id, ", scene ", i,
-                                              ": the record is not an EvaluationEpisode"));
-    }
-  }
-  return episodes;
-}
-
 // The worst scenes of one evaluation; returns how many videos were made.
 absl::StatusOr<int> WorstOf(const RunSource& run, const RunVideoOptions& options,
                             const EvaluationRow& row) {
@@ -124,7 +112,7 @@ absl::StatusOr<int> WorstOf(const RunSource& run, const RunVideoOptions& options
   if (!checkpoint.ok()) return checkpoint.status();
   auto player = PlayerOf(run, absl::StrCat("iter_", row.iteration));
   if (!player.ok()) return player.status();
-  auto episodes = Episodes(run.store, row.id);
+  auto episodes = LoadEpisodes(run.store, row.id);
   if (!episodes.ok()) return episodes.status();
   const std::vector<int> order = WorstFirst(*episodes);
   const int64_t own = run.options.tail_replay_count() > 0 ? run.options.tail_replay_count() : 2;

@@ -5,7 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "actor/world/numpy_random.h"
+#include "coordinator/artifacts/gate_input.h"
 #include "coordinator/gate/replay.h"
+#include "coordinator/store/evaluation_episodes.h"
 #include "nlohmann/json.hpp"
 
 namespace shoal {
@@ -15,18 +17,6 @@ namespace {
 std::vector<uint64_t> SeedsAfter(uint64_t bank, int64_t skip, int64_t count) {
   const std::vector<uint64_t> seeds = BankSeeds(bank, static_cast<int>(skip + count));
   return {seeds.begin() + skip, seeds.end()};
-}
-
-GateInput GateInputOf(int64_t iteration, const EvaluationSummary& summary) {
-  GateInput input;
-  input.iteration = iteration;
-  input.p10 = summary.p10;
-  input.min_final = summary.min_final_survival_rate;
-  input.early_death_100 = summary.early_death_fraction_100;
-  input.step_one_count = summary.step_one_death_count;
-  input.step_one_ratio = summary.step_one_death_ratio;
-  input.avoidable_ratio = summary.step_one_avoidable_ratio;
-  return input;
 }
 
 // What run.db keeps of a job.
@@ -53,13 +43,9 @@ absl::Status Evaluations::Restore() {
   auto finished = store_->FinishedEvaluations();
   if (!finished.ok()) return finished.status();
   for (const EvaluationRow& row : *finished) {
-    auto scenes = store_->LoadEvaluationScenes(row.id);
-    if (!scenes.ok()) return scenes.status();
-    std::vector<v1::EvaluationEpisode> episodes(scenes->size());
-    for (size_t i = 0; i < scenes->size(); ++i) {
-      if (!episodes[i].ParseFromString((*scenes)[i].record)) return BadScene(row.id, i);
-    }
-    auto summary = SummarizeEvaluation(episodes);
+    auto episodes = LoadEpisodes(*store_, row.id);
+    if (!episodes.ok()) return episodes.status();
+    auto summary = SummarizeEvaluation(*episodes);
     if (!summary.ok()) return summary.status();
     auto gate = Apply(row.kind, row.iteration, *summary);
     if (!gate.ok()) return gate.status();
@@ -117,9 +103,9 @@ absl::Status Evaluations::LoadScenes(int64_t id) {
   auto scenes = store_->LoadEvaluationScenes(id);
   if (!scenes.ok()) return scenes.status();
   for (const EvaluationScene& scene : *scenes) {
-    v1::EvaluationEpisode episode;
-    if (!episode.ParseFromString(scene.record)) return BadScene(id, scene.scene);
-    board_.Accept(id, scene.scene, scene.record, std::move(episode), "an actor before the restart");
+    auto episode = ParseScene(*store_, id, scene);
+    if (!episode.ok()) return episode.status();
+    board_.Accept(id, scene.scene, scene.record, *std::move(episode), "an actor before the restart");
   }
   return absl::OkStatus();
 }
