@@ -13,6 +13,7 @@
 #include "actor/world/numpy_random.h"
 #include "common/files.h"
 #include "common/options.h"
+#include "coordinator/artifacts/stale_files.h"
 #include "coordinator/cli/find_policy.h"
 #include "coordinator/store/evaluation_episodes.h"
 #include "coordinator/store/run_store.h"
@@ -84,6 +85,12 @@ std::string Described(const std::string& path, const SceneVideo& video) {
   const auto alive = std::count(video.death_step.begin(), video.death_step.end(), 0u);
   return absl::StrFormat("%s: %d of %d fish alive after step %d", path, alive,
                          video.death_step.size(), video.steps);
+}
+
+// Makes the folder, and removes what a killed program left unfinished in it.
+absl::Status PrepareFolder(const std::string& folder) {
+  if (absl::Status status = CreateDirectories(folder); !status.ok()) return status;
+  return RemoveStaleFiles(folder).status();
 }
 
 void Tell(const std::function<void(const std::string&)>& listener, const std::string& text) {
@@ -184,7 +191,7 @@ absl::StatusOr<int> MakeWorstVideos(const RunVideoOptions& options) {
   if (!run.ok()) return run.status();
   auto evaluations = run->store.FinishedEvaluations();
   if (!evaluations.ok()) return evaluations.status();
-  absl::Status status = CreateDirectories(absl::StrCat(options.run_dir, "/media"));
+  absl::Status status = PrepareFolder(absl::StrCat(options.run_dir, "/media"));
   if (!status.ok()) return status;
   int videos = 0;
   std::vector<int64_t> there;
@@ -230,6 +237,7 @@ absl::Status MakePolicyVideo(const RunVideoOptions& options, const PolicyScene& 
     absl::Status status = CreateDirectories(DirectoryOf(path));
     if (!status.ok()) return status;
   }
+  if (auto removed = RemoveStaleFiles(DirectoryOf(path)); !removed.ok()) return removed.status();
   auto shown = WriteSceneVideo(run->world, video, *player->player, path);
   if (!shown.ok()) return shown.status();
   Tell(options.made, Described(path, *shown));

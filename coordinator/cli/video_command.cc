@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/shutdown.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/prepare_run.h"
@@ -64,10 +65,13 @@ absl::Status Check(const VideoArguments& arguments, const GivenOptions& given) {
 
 int RunVideo(const VideoArguments& arguments, const GivenOptions& given) {
   if (absl::Status status = Check(arguments, given); !status.ok()) return ReportError(status);
+  // Taken over so that an interrupt ends the work in order: no unfinished file stays.
+  const ShutdownSignal signal;
   auto folder = FindRun(arguments.runs, arguments.run);
   if (!folder.ok()) return ReportError(folder.status());
   RunVideoOptions options;
   options.run_dir = *folder;
+  options.cancelled = [&signal] { return signal.count() > 0; };
   if (given.iteration->count() > 0) options.iteration = arguments.iteration;
   if (given.worst->count() > 0) options.worst = arguments.worst;
   if (given.num_fish->count() > 0) options.num_fish = arguments.num_fish;
