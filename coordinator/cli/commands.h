@@ -29,5 +29,6 @@ Command AddEvalsCommand(CLI::App& app);
 Command AddCheckpointsCommand(CLI::App& app);
 Command AddVideoCommand(CLI::App& app);
 Command AddReportCommand(CLI::App& app);
+Command AddPlotCommand(CLI::App& app);
 
 }  // namespace shoal

@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
                                          AddRunsCommand(app), AddIterationsCommand(app),
                                          AddEvalsCommand(app), AddCheckpointsCommand(app),
                                          AddVideoCommand(app),
-                                         AddReportCommand(app)};
+                                         AddReportCommand(app), AddPlotCommand(app)};
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);
   if (!outcome.ok()) return ReportError(outcome.status());
   if (*outcome == CommandLineOutcome::kShown) return kExitDone;

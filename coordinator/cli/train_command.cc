@@ -24,6 +24,7 @@
 #include "coordinator/schedule/presets.h"
 #include "coordinator/cli/progress.h"
 #include "coordinator/cli/report.h"
+#include "coordinator/cli/run_plots.h"
 #include "coordinator/cli/run_summary.h"
 #include "coordinator/cli/run_videos.h"
 #include "coordinator/cli/run_watch.h"
@@ -88,6 +89,23 @@ void MakeVideos(const std::string& run_dir, const Interrupts& interrupts) {
   absl::Status status = CreateDirectories(DirectoryOf(scene.out));
   if (status.ok()) status = MakePolicyVideo(videos, scene);
   if (!status.ok()) warn(absl::StrCat("video of the policy: ", status.message()));
+}
+
+// What explains a run that has ended: without it the run is no less complete.
+void MakeViews(const std::string& run_dir, bool done, const Interrupts& interrupts) {
+  if (done) MakeVideos(run_dir, interrupts);
+  RunPlotOptions plots;
+  plots.run_dir = run_dir;
+  // A run that was stopped has one interrupt behind it.
+  plots.cancelled = [&interrupts, before = interrupts.count.load()] { return interrupts.count > before; };
+  auto files = MakePlots(plots);
+  if (!files.ok() && !absl::IsFailedPrecondition(files.status())) {
+    std::fprintf(stderr, "shoal: no plots: %s\n", std::string(files.status().message()).c_str());
+  }
+  // The page shows the videos, so it comes last.
+  if (auto report = WriteReport(run_dir); !report.ok()) {
+    std::fprintf(stderr, "shoal: no report.html: %s\n", std::string(report.status().message()).c_str());
+  }
 }
 
 // Follows the run to its end. Returns its last status, or why it cannot be followed any more;
@@ -158,15 +176,11 @@ int Train(const std::string& run_dir, const TrainArguments& arguments, Interrupt
   }
   if (!last.ok()) return ReportError(last.status());
   (*cluster)->WaitForEnd(absl::Now() + absl::Seconds(10));
-  // A view of a run that has ended: without it the run is no less complete.
-  if (auto report = WriteReport(run_dir); !report.ok()) {
-    std::fprintf(stderr, "warning: no report.html: %s\n", std::string(report.status().message()).c_str());
-  }
+  MakeViews(run_dir, last->state() == v1::RunStatus::STATE_DONE, interrupts);
   if (last->state() == v1::RunStatus::STATE_FAILED) {
     return ReportError(absl::InternalError(absl::StrCat("the run failed: ", last->message(),
                                                         " (logs: ", run_dir, "/logs)")));
   }
-  if (last->state() == v1::RunStatus::STATE_DONE) MakeVideos(run_dir, interrupts);
   if (const int code = PrintSummary(run_dir); code != kExitDone) return code;
   if (last->state() == v1::RunStatus::STATE_DONE) return kExitDone;
   std::printf("stopped; `shoal train --resume %s` continues\n", run_dir.c_str());

@@ -1,0 +1,17 @@
+// Plots of single deaths. Private to this folder; pure and thread-safe.
+#pragma once
+
+#include <vector>
+
+#include "coordinator/artifacts/gnuplot.h"
+#include "coordinator/artifacts/run_facts.h"
+
+namespace shoal {
+
+// step_one_heading_polar.png, if there was a step-one death.
+void AddHeadings(const RunFacts& facts, std::vector<GnuplotPicture>& pictures);
+
+// multi_eval_hist/iterNNN_death_hist.png of every multi-evaluation.
+void AddDeathHistograms(const RunFacts& facts, std::vector<GnuplotPicture>& pictures);
+
+}  // namespace shoal
