@@ -33,13 +33,13 @@ void AddLock(const RunFacts& facts, const Multi& multi, std::vector<Finding>& fi
   }
   if (locked.empty()) return;
   const size_t after = multi.size() - locked.size();
-  std::string text = absl::StrFormat("the gate was locked until iteration %d (%s), so the evaluations at %s could not open it, whatever they showed", lock,
+  std::string text = absl::StrFormat("the gate was locked until iteration %d (%s), so no evaluation up to then could open it, whatever it showed (%s)", lock,
                                      facts.options.penalty_gate_lock_iteration() < 0 ? "density_penalty_lock_until" : "penalty_gate_lock_iteration",
                                      Iterations(locked));
   const int64_t required = facts.options.penalty_gate_required_successes();
   const bool too_few = static_cast<int64_t>(after) < required;
   if (too_few) {
-    absl::StrAppend(&text, "; after the lock came ", after, " evaluations, and required_successes asks for ", required, " successes running");
+    absl::StrAppend(&text, "; after the lock came ", after, after == 1 ? " evaluation" : " evaluations", ", and required_successes asks for ", required, " successes running");
   }
   findings.push_back({too_few ? Severity::kProblem : Severity::kWarning, "gate", absl::StrCat(text, ".")});
 }
@@ -164,19 +164,21 @@ std::vector<Finding> DiagnoseGate(const RunFacts& facts) {
                         absl::StrCat("the gate opened at ", Iterations(opened), " and stands at stage ", multi.back()->gate->stage, ".")});
     return findings;
   }
-  int64_t streak = 0, frozen = 0;
+  int64_t streak = 0;
+  std::vector<int64_t> frozen;
   for (const EvaluationFacts* e : multi) {
     streak = std::max(streak, e->gate->success_streak);
-    if (e->gate->event == GateEvent::kFrozen) ++frozen;
+    if (e->gate->event == GateEvent::kFrozen) frozen.push_back(e->iteration);
   }
   findings.push_back({Severity::kProblem, "gate",
-                      absl::StrFormat("the gate never opened: stage 0 after %d evaluations. It needs %d success%s running and came to %d.", multi.size(),
+                      absl::StrFormat("the gate never opened: stage 0 after %d evaluation%s. It needs %d success%s running and came to %d.", multi.size(), multi.size() == 1 ? "" : "s",
                                       facts.options.penalty_gate_required_successes(), facts.options.penalty_gate_required_successes() == 1 ? "" : "es", streak)});
   AddFailures(facts, multi, findings);
   AddUnavoidable(facts, multi, findings);
   AddLock(facts, multi, findings);
-  if (frozen > 0) {
-    findings.push_back({Severity::kNote, "gate", absl::StrCat(frozen, " evaluations fell into a freeze and could not count.")});
+  if (!frozen.empty()) {
+    findings.push_back({Severity::kNote, "gate",
+                        absl::StrCat(frozen.size(), frozen.size() == 1 ? " evaluation" : " evaluations", " fell into a freeze (", Iterations(frozen), ") and could not count.")});
   }
   AddCriteria(multi, findings);
   return findings;

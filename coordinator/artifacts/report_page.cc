@@ -1,8 +1,8 @@
 #include "coordinator/artifacts/report_page.h"
 
 #include <algorithm>
-#include <map>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
@@ -14,11 +14,8 @@
 #include "coordinator/schedule/options.h"
 
 namespace shoal {
-namespace {
 
-constexpr BootstrapOptions kBootstrap;
-
-constexpr const char* kStyle =
+const char* const kPageStyle =
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color:#1b2530;background:#fff}"
     "h1{font-size:1.5rem;overflow-wrap:anywhere;margin:.2rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem;border-bottom:1px solid #d5dce3}"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}td,th{padding:.25rem .6rem;border-bottom:1px solid #e3e8ed;"
@@ -26,32 +23,21 @@ constexpr const char* kStyle =
     "ul{list-style:none;padding:0}li{margin:.4rem 0;padding:.4rem .7rem;border-left:5px solid;background:#f5f7f9;overflow-wrap:anywhere}"
     ".problem{border-color:#b3261e}.warning{border-color:#d98200}.note{border-color:#7b8894}.good{border-color:#2f8f4e}"
     "b.met{color:#1d7a3c}b.missed{color:#b3261e}.small{font-size:.85rem;color:#55626e}svg{width:100%;height:auto;font-size:13px;fill:#44505c}"
+    "figure{margin:.5rem 0}video{width:100%;max-width:30rem;height:auto;background:#000}.videos{display:grid;gap:1rem;"
+    "grid-template-columns:repeat(auto-fill,minmax(min(100%,17rem),1fr))}figcaption{font-size:.85rem;color:#55626e}"
     "@media(max-width:600px){svg{font-size:19px}}";
 
-std::string Row(const std::vector<std::string>& cells, const char* tag = "td") {
+std::string HtmlRow(const std::vector<std::string>& cells, const char* tag) {
   std::string row = "<tr>";
   for (const std::string& cell : cells) absl::StrAppend(&row, "<", tag, ">", cell, "</", tag, ">");
   return absl::StrCat(row, "</tr>\n");
 }
 
-std::string Table(const std::vector<std::string>& head, const std::string& rows) {
-  return absl::StrCat("<div class=\"wide\"><table><thead>", Row(head, "th"), "</thead><tbody>\n", rows, "</tbody></table></div>\n");
+std::string HtmlTable(const std::vector<std::string>& head, const std::string& rows) {
+  return absl::StrCat("<div class=\"wide\"><table><thead>", HtmlRow(head, "th"), "</thead><tbody>\n", rows, "</tbody></table></div>\n");
 }
 
-std::string DiagnosisPart(const RunFacts& facts) {
-  std::string html = "<h2>Diagnosis</h2>\n";
-  const std::vector<Finding> findings = Diagnose(facts);
-  if (findings.empty()) return absl::StrCat(html, "<p>Nothing to say yet.</p>\n");
-  absl::StrAppend(&html, "<ul>\n");
-  for (const Finding& f : findings) {
-    absl::StrAppend(&html, "<li class=\"", SeverityName(f.severity), "\"><b>", SeverityName(f.severity), ", ", HtmlText(f.topic), ":</b> ",
-                    HtmlText(f.text), "</li>\n");
-  }
-  return absl::StrCat(html, "</ul>\n");
-}
-
-// Values by option's name, as options files have them.
-std::map<std::string, std::string> Values(const v1::RunOptions& options) {
+std::map<std::string, std::string> OptionValues(const v1::RunOptions& options) {
   std::map<std::string, std::string> values;
   const std::string text = WriteOptions(options, "");
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
@@ -59,6 +45,24 @@ std::map<std::string, std::string> Values(const v1::RunOptions& options) {
     if (!line.empty() && line[0] != '#') values[std::string(parts.first)] = std::string(parts.second);
   }
   return values;
+}
+
+namespace {
+
+constexpr BootstrapOptions kBootstrap;
+
+std::string DiagnosisPart(const RunFacts& facts) {
+  std::string html = "<h2>Diagnosis</h2>\n";
+  const std::vector<Finding> findings = Diagnose(facts);
+  if (findings.empty()) return absl::StrCat(html, "<p>Nothing to say yet.</p>\n");
+  absl::StrAppend(&html, "<p class=\"small\">The gate lets the density penalty grow with the curriculum once evaluations are good enough. "
+                         "A tail slot is the start of an episode with a predator's velocity that has killed fish at step one; a mix of those is the tail queue. "
+                         "Step one is the first step of an episode.</p>\n<ul>\n");
+  for (const Finding& f : findings) {
+    absl::StrAppend(&html, "<li class=\"", SeverityName(f.severity), "\"><b>", SeverityName(f.severity), ", ", HtmlText(f.topic), ":</b> ",
+                    HtmlText(f.text), "</li>\n");
+  }
+  return absl::StrCat(html, "</ul>\n");
 }
 
 // Defaults as they would be for this run's phases, since lists are fitted to those.
@@ -75,8 +79,8 @@ v1::RunOptions DefaultsFor(const v1::RunOptions& options) {
 }
 
 std::string OptionsPart(const RunFacts& facts) {
-  const auto defaults = Values(DefaultsFor(facts.options));
-  const auto values = Values(facts.options);
+  const auto defaults = OptionValues(DefaultsFor(facts.options));
+  const auto values = OptionValues(facts.options);
   std::string rows;
   for (const google::protobuf::FieldDescriptor* field : RunOptionFields()) {
     const auto value = values.find(field->name());
@@ -86,7 +90,7 @@ std::string OptionsPart(const RunFacts& facts) {
     absl::StrAppend(&rows, "<tr><td>", HtmlText(field->name()), "</td><td class=\"v\">", HtmlText(value->second), "</td><td class=\"v\">",
                     HtmlText(DefaultText(field)), "</td></tr>\n");
   }
-  return absl::StrCat("<h2>The question: what differs from the defaults</h2>\n", Table({"option", "this run", "default"}, rows));
+  return absl::StrCat("<h2>The question: what differs from the defaults</h2>\n", HtmlTable({"option", "this run", "default"}, rows));
 }
 
 std::string EvaluationPart(const RunFacts& facts) {
@@ -94,7 +98,7 @@ std::string EvaluationPart(const RunFacts& facts) {
   for (const EvaluationFacts& e : facts.evaluations) {
     const EvaluationSummary& s = e.summary;
     const auto interval = BootstrapMean(s.final_survival, kBootstrap);
-    rows += Row({HtmlText(e.kind), absl::StrCat(e.iteration), absl::StrCat(s.episodes, " x ", s.num_fish),
+    rows += HtmlRow({HtmlText(e.kind), absl::StrCat(e.iteration), absl::StrCat(s.episodes, " x ", s.num_fish),
                  absl::StrFormat("<b>%.3f</b>", s.avg_final_survival_rate),
                  interval.ok() ? absl::StrFormat("%.3f to %.3f", interval->low, interval->high) : "-",
                  absl::StrFormat("%.3f", s.min_final_survival_rate), absl::StrFormat("%.1f", s.p10),
@@ -105,7 +109,7 @@ std::string EvaluationPart(const RunFacts& facts) {
   if (rows.empty()) return "<h2>Evaluations</h2><p>None has finished.</p>\n";
   return absl::StrCat(
       "<h2>Evaluations</h2>\n",
-      Table({"kind", "iteration", "scenes x fish", "survival", "95 % interval", "worst scene", "p10 step", "dead before 100", "step-one deaths",
+      HtmlTable({"kind", "iteration", "scenes x fish", "survival", "95 % interval", "worst scene", "p10 step", "dead before 100", "step-one deaths",
              "unavoidable", "avoidable share", "NE share"},
             rows),
       absl::StrFormat("<p class=\"small\">Survival is the mean over scenes of the share alive at step 500. Interval: percentile bootstrap over scenes, "
@@ -125,7 +129,7 @@ std::string LeastOver(const RunFacts& facts, const char* name, double limit, boo
     ++counted;
     if (strictly ? *value <= limit : *value < limit) ++below;
   }
-  return Row({absl::StrFormat("%s %s %.2f in every iteration", name, strictly ? "above" : "at least", limit),
+  return HtmlRow({absl::StrFormat("%s %s %.2f in every iteration", name, strictly ? "above" : "at least", limit),
               absl::StrFormat("least %.2f; not in %d of %d", least, below, counted), Verdict(counted > 0 && below == 0)});
 }
 
@@ -142,10 +146,10 @@ std::string TargetPart(const RunFacts& facts) {
     if (e.summary.step_one_ne_high_speed_share) ++ne;
     if (first == 0 && e.gate->event == GateEvent::kAdvance) first = e.iteration;
   }
-  rows += Row({"penalty gate up a stage by iteration 32", first > 0 ? absl::StrCat("iteration ", first) : absl::StrCat("never, after ", multi, " evaluations"),
+  rows += HtmlRow({"penalty gate up a stage by iteration 32", first > 0 ? absl::StrCat("iteration ", first) : absl::StrCat("never, after ", multi, " evaluations"),
                first > 0 && first <= 32 ? Verdict(true) : facts.iterations.size() < 32 && first == 0 ? "open" : Verdict(false)});
-  rows += Row({"step_one_ne_high_speed_share seen in at least 5 evaluations", absl::StrCat(ne, " of ", multi), Verdict(ne >= 5)});
-  return absl::StrCat("<h2>Targets</h2>\n", Table({"target", "found", ""}, rows));
+  rows += HtmlRow({"step_one_ne_high_speed_share seen in at least 5 evaluations", absl::StrCat(ne, " of ", multi), Verdict(ne >= 5)});
+  return absl::StrCat("<h2>Targets</h2>\n", HtmlTable({"target", "found", ""}, rows));
 }
 
 std::vector<int64_t> PhaseStarts(const RunFacts& facts) {
@@ -213,7 +217,7 @@ std::string SchedulePart(const RunFacts& facts) {
   }
   return absl::StrCat("<h2>Schedules</h2>\n", ChartSvg(penalty), ChartSvg(boost), "<h2>Penalty gate</h2>\n",
                       rows.empty() ? "<p>It was not asked yet.</p>\n"
-                                   : Table({"iteration", "event", "stage", "successes", "frozen until", "what failed or was missing"}, rows));
+                                   : HtmlTable({"iteration", "event", "stage", "successes", "frozen until", "what failed or was missing"}, rows));
 }
 
 std::string TailPart(const RunFacts& facts) {
@@ -226,13 +230,13 @@ std::string TailPart(const RunFacts& facts) {
     for (int64_t slots : facts.tail_used) used += std::clamp<int64_t>(slots - begin, 0, stage.iterations);
     begin += stage.iterations;
     const int64_t all = stage.iterations * facts.options.num_envs();
-    rows += Row({absl::StrCat(k + 1, " (", HtmlText(stage.path.substr(stage.path.rfind('/') + 1)), ")"), Thousands(all), Thousands(used),
+    rows += HtmlRow({absl::StrCat(k + 1, " (", HtmlText(stage.path.substr(stage.path.rfind('/') + 1)), ")"), Thousands(all), Thousands(used),
                  absl::StrFormat("%.1f %%", all > 0 ? 100.0 * static_cast<double>(used) / static_cast<double>(all) : 0)});
   }
   Chart chart = NewChart(facts, "Use of the tail queue", "ratio");
   chart.level = 0.25;
   chart.series = {Of(facts, "tail_schedule_ratio", "used / planned so far"), Of(facts, "prewarm_override_ratio", "overrides / episodes begun")};
-  return absl::StrCat("<h2>Tail queue</h2>\n", Table({"stage", "slots", "used", "share"}, rows), "<p class=\"small\">", Thousands(TailSlotsTaken(facts)),
+  return absl::StrCat("<h2>Tail queue</h2>\n", HtmlTable({"stage", "slots", "used", "share"}, rows), "<p class=\"small\">", Thousands(TailSlotsTaken(facts)),
                       " slots were taken in all; after refills and loops that can be more than the stages show as used. Dashed: 0.25.</p>\n", ChartSvg(chart));
 }
 
@@ -249,16 +253,38 @@ std::string HotSpotPart(const RunFacts& facts) {
                       "<p class=\"small\">Broken where an iteration had no step-one death. Dashed: 0.1.</p>\n");
 }
 
-std::string WorstPart(const RunFacts& facts) {
+std::string VideoHtml(const RunFacts& facts, const ReportVideo& video) {
+  std::string caption = absl::StrCat("iteration ", video.iteration, ", scene ", video.scene + 1);
+  for (const EvaluationFacts& e : facts.evaluations) {
+    if (!e.gate || e.iteration != video.iteration || video.scene < 0 || video.scene >= static_cast<int>(e.summary.final_survival.size())) continue;
+    absl::StrAppendFormat(&caption, ": %.1f %% alive at the end", 100 * e.summary.final_survival[video.scene]);
+  }
+  if (!video.bytes.empty()) {
+    return absl::StrCat("<figure><video controls=\"controls\" muted=\"muted\" playsinline=\"playsinline\" preload=\"metadata\" src=\"data:video/mp4;base64,",
+                        absl::Base64Escape(video.bytes), "\"></video><figcaption>", caption, "</figcaption></figure>\n");
+  }
+  if (video.link.empty()) return absl::StrCat("<p class=\"small\">", caption, ": not in this page, which holds only so many bytes</p>\n");
+  return absl::StrCat("<p class=\"small\"><a href=\"", HtmlText(video.link), "\">", caption, "</a> (beside this page)</p>\n");
+}
+
+std::string VideosPart(const RunFacts& facts, const std::vector<ReportVideo>& videos) {
+  // What is in the page first, then the links.
+  std::string inside, beside;
+  for (const ReportVideo& video : videos) (video.bytes.empty() ? beside : inside) += VideoHtml(facts, video);
+  if (!inside.empty()) inside = absl::StrCat("<div class=\"videos\">\n", inside, "</div>\n");
+  return absl::StrCat(inside, beside);
+}
+
+std::string WorstPart(const RunFacts& facts, const std::vector<ReportVideo>& videos) {
   std::string rows;
   for (const EvaluationFacts& e : facts.evaluations) {
     for (const int32_t scene : WorstScenes(e.summary, 2)) {
-      rows += Row({HtmlText(e.kind), absl::StrCat(e.iteration), absl::StrCat(scene + 1), absl::StrCat(e.summary.episode_seeds[scene]),
+      rows += HtmlRow({HtmlText(e.kind), absl::StrCat(e.iteration), absl::StrCat(scene + 1), absl::StrCat(e.summary.episode_seeds[scene]),
                    absl::StrFormat("%.3f", e.summary.final_survival[scene])});
     }
   }
   if (rows.empty()) return "";
-  return absl::StrCat("<h2>Worst scenes</h2>\n", Table({"kind", "iteration", "scene", "seed", "survival"}, rows));
+  return absl::StrCat("<h2>Worst scenes</h2>\n", HtmlTable({"kind", "iteration", "scene", "seed", "survival"}, rows), VideosPart(facts, videos));
 }
 
 }  // namespace
@@ -277,16 +303,16 @@ std::string HtmlText(std::string_view text) {
   return html;
 }
 
-std::string ReportPage(const RunFacts& facts) {
+std::string ReportPage(const RunFacts& facts, const std::vector<ReportVideo>& videos) {
   const std::string name = HtmlText(facts.info.name);
   const int64_t done = static_cast<int64_t>(facts.iterations.size());
   return absl::StrCat(
       "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\"><head><meta charset=\"utf-8\"/>"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/><title>",
-      name, "</title><style>", kStyle, "</style></head><body>\n<h1>", name, "</h1>\n<p class=\"small\">", RunStateName(facts.info.status), ", ", done, " of ",
+      name, "</title><style>", kPageStyle, "</style></head><body>\n<h1>", name, "</h1>\n<p class=\"small\">", RunStateName(facts.info.status), ", ", done, " of ",
       facts.options.total_iterations(), " iterations; begun ", FormatTimestamp(facts.info.created_at), "; seed ", facts.options.seed(), "; ",
       HtmlText(facts.info.build), "</p>\n", DiagnosisPart(facts), TargetPart(facts), EvaluationPart(facts), SurvivalPart(facts), SchedulePart(facts),
-      TailPart(facts), HotSpotPart(facts), WorstPart(facts), OptionsPart(facts), "</body></html>\n");
+      TailPart(facts), HotSpotPart(facts), WorstPart(facts, videos), OptionsPart(facts), "</body></html>\n");
 }
 
 }  // namespace shoal

@@ -54,7 +54,11 @@ absl::StatusOr<std::string> WriteReport(const std::string& run_dir, const std::s
   auto facts = FactsOf(run_dir);
   if (!facts.ok()) return facts.status();
   const std::string path = out.empty() ? absl::StrCat(run_dir, "/report.html") : out;
-  absl::Status status = WriteFileAtomically(path, ReportPage(*facts));
+  auto videos = ReadReportVideos(run_dir);
+  if (!videos.ok()) return videos.status();
+  // Links lead from the run's own folder.
+  if (!out.empty()) for (ReportVideo& video : *videos) video.link.clear();
+  absl::Status status = WriteFileAtomically(path, ReportPage(*facts, *videos));
   if (!status.ok()) return status;
   return path;
 }

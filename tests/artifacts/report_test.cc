@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/files.h"
 #include "coordinator/artifacts/diagnosis.h"
 #include "coordinator/artifacts/report_page.h"
+#include "tests/common/temporary_directory.h"
 
 namespace shoal {
 namespace {
@@ -102,7 +104,7 @@ TEST(Diagnosis, FailuresNameTheirThresholdsAndFigures) {
   RunFacts facts = Healthy();
   Add(facts, 5, 0.4, 3, 1, 90.2);
   const std::string text = TextOf(DiagnoseGate(facts));
-  EXPECT_THAT(text, HasSubstr("never opened: stage 0 after 1 evaluations. It needs 1 success running"));
+  EXPECT_THAT(text, HasSubstr("never opened: stage 0 after 1 evaluation. It needs 1 success running"));
   EXPECT_THAT(text, HasSubstr("1 of 1 evaluations were failures (iteration 5)"));
   EXPECT_THAT(text, HasSubstr("below failure_p10 95 (90.2)"));
   EXPECT_THAT(text, HasSubstr("below failure_min_final 0.5 (0.400)"));
@@ -169,6 +171,47 @@ TEST(Diagnosis, NonFiniteUpdates) {
   EXPECT_THAT(TextOf(DiagnoseUpdates(facts)), HasSubstr("2 minibatches were not finite and were skipped, in 1 iterations, first in 7"));
 }
 
+TEST(Diagnosis, ARollbackIsNamedWhereOneWas) {
+  RunFacts facts = Healthy();
+  facts.options.set_penalty_gate_failure_tolerance(1);
+  facts.options.set_penalty_gate_freeze_iterations(0);
+  Add(facts, 5, 0.9, 3, 1);
+  EXPECT_THAT(TextOf(DiagnoseGate(facts)), Not(HasSubstr("rolled back")));
+  Add(facts, 10, 0.3, 3, 1, 20);
+  EXPECT_THAT(TextOf(DiagnoseGate(facts)), HasSubstr("warning gate: the gate was rolled back at iteration 10."));
+}
+
+TEST(Diagnosis, FreezesAreCountedWhereEvaluationsFellIntoThem) {
+  RunFacts facts = Healthy();
+  facts.options.set_penalty_gate_required_successes(2);
+  facts.options.set_penalty_gate_freeze_iterations(6);
+  Add(facts, 5, 0.3, 3, 1, 20);
+  EXPECT_THAT(TextOf(DiagnoseGate(facts)), Not(HasSubstr("fell into a freeze")));
+  Add(facts, 10, 0.9, 3, 1);
+  EXPECT_THAT(TextOf(DiagnoseGate(facts)), HasSubstr("note gate: 1 evaluation fell into a freeze (iteration 10) and could not count."));
+}
+
+TEST(Diagnosis, AFailedRunSaysWhereAndWhy) {
+  RunFacts facts = Healthy();
+  EXPECT_THAT(TextOf(Diagnose(facts)), Not(HasSubstr("run:")));
+  facts.iterations.resize(7);
+  facts.info.status = RunState::kFailed;
+  facts.info.message = "the disk is full";
+  EXPECT_THAT(TextOf(Diagnose(facts)), HasSubstr("problem run: the run failed after 7 of 20 iterations: the disk is full"));
+  facts.info.status = RunState::kStopped;
+  EXPECT_THAT(TextOf(Diagnose(facts)), HasSubstr("note run: 7 of 20 iterations are committed"));
+}
+
+TEST(Diagnosis, NeShareInTraining) {
+  RunFacts facts = Healthy();
+  EXPECT_TRUE(DiagnoseStepOne(facts).empty());
+  for (auto& iteration : facts.iterations) iteration["step_one_ne_high_speed_share"] = nullptr;
+  facts.iterations[3]["step_one_ne_high_speed_share"] = 0.1;
+  facts.iterations[4]["step_one_ne_high_speed_share"] = 0.3;
+  EXPECT_EQ(TextOf(DiagnoseStepOne(facts)),
+            "note step one: in training the NE share of step-one deaths is 20.0 % on average, over the 2 iterations that had such deaths.\n");
+}
+
 TEST(Diagnosis, GravestFirst) {
   RunFacts facts = Healthy();
   facts.iterations[6]["skipped_minibatches"] = 2;
@@ -208,6 +251,36 @@ TEST(ReportPage, IsWellFormedSelfContainedAndEscapesWhatTheRunSays) {
   EXPECT_THAT(page, Not(HasSubstr("href=")));
   EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;\xEF\xBF\xBD"));
   EXPECT_EQ(page, ReportPage(facts));
+}
+
+TEST(ReportPage, ShowsVideosInThePageAndLinksToOthers) {
+  RunFacts facts = Healthy();
+  Add(facts, 5, 0.75, 22, 20);
+  const std::string page = ReportPage(facts, {{5, 1, 0, "media/a.mp4", "Man"}, {5, 2, 1, "media/\"b\".mp4", ""}, {4, 1, 1, "", ""}});
+  EXPECT_EQ(Unbalanced(page), "");
+  EXPECT_THAT(page, HasSubstr("src=\"data:video/mp4;base64,TWFu\"></video><figcaption>iteration 5, scene 1: 75.0 % alive at the end<"));
+  EXPECT_THAT(page, HasSubstr("<a href=\"media/&quot;b&quot;.mp4\">iteration 5, scene 2: 75.0 % alive at the end</a>"));
+  EXPECT_THAT(page, HasSubstr("iteration 4, scene 2: not in this page"));
+}
+
+TEST(ReportVideos, AreTheLastAndWorstFirstAndOnlySoManyBytesLong) {
+  const TemporaryDirectory place;
+  EXPECT_TRUE(ReadReportVideos(place.path())->empty());
+  ASSERT_TRUE(CreateDirectories(place / "media").ok());
+  for (const char* name : {"tail_iter002_rank1_ep3.mp4", "tail_iter010_rank2_ep0.mp4", "tail_iter010_rank1_ep7.mp4", "eval.mp4",
+                           ".tail_iter010_rank1_ep7.mp4.tmp.1.0", "tail_iter10_rank1_ep7.mp4"}) {
+    Spill(place / std::string("media/") + name, "12345");
+  }
+  const auto videos = ReadReportVideos(place.path(), 11);
+  ASSERT_TRUE(videos.ok()) << videos.status();
+  ASSERT_EQ(videos->size(), 3u);
+  EXPECT_EQ((*videos)[0].link, "media/tail_iter010_rank1_ep7.mp4");
+  EXPECT_EQ((*videos)[0].scene, 7);
+  EXPECT_EQ((*videos)[0].bytes, "12345");
+  EXPECT_EQ((*videos)[1].rank, 2);
+  EXPECT_EQ((*videos)[1].bytes, "12345");
+  EXPECT_EQ((*videos)[2].iteration, 2);
+  EXPECT_EQ((*videos)[2].bytes, "");
 }
 
 }  // namespace
