@@ -9,6 +9,7 @@
 #include "common/version.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/connection_options.h"
+#include "coordinator/cli/compare_command.h"
 #include "coordinator/cli/exit_codes.h"
 
 int main(int argc, char** argv) {
@@ -28,7 +29,7 @@ int main(int argc, char** argv) {
                                          AddRunsCommand(app), AddIterationsCommand(app),
                                          AddEvalsCommand(app), AddCheckpointsCommand(app),
                                          AddVideoCommand(app),
-                                         AddReportCommand(app), AddPlotCommand(app)};
+                                         AddReportCommand(app), AddPlotCommand(app), AddCompareCommand(app)};
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);
   if (!outcome.ok()) return ReportError(outcome.status());
   if (*outcome == CommandLineOutcome::kShown) return kExitDone;
