@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
+#include "absl/time/clock.h"
 #include "common/logging.h"
 #include "common/version.h"
 
@@ -33,7 +34,7 @@ ActorLoop::ActorLoop(const ActorOptions& options, const std::string& kernel_id,
     : options_(options),
       kernel_id_(kernel_id),
       coordinator_(v1::WorkerService::NewStub(coordinator)),
-      executor_(options.executor),
+      executor_(options.executor, stats_),
       link_(MakeHandlers(), options.link),
       thread_([this] { Work(); }) {}
 
@@ -73,6 +74,7 @@ v1::WorkRequest ActorLoop::Hello() const {
 void ActorLoop::OnMessage(const Link::SessionPtr& session, const v1::WorkResponse& response) {
   if (response.has_welcome()) {
     run_ = std::make_shared<const v1::WorkerWelcome>(response.welcome());
+    stats_->connected = true;
     LogInfo("welcome", {{"run_id", run_->run_id()}, {"kernel", kernel_id_}});
     return;
   }
@@ -81,6 +83,7 @@ void ActorLoop::OnMessage(const Link::SessionPtr& session, const v1::WorkRespons
     absl::MutexLock lock(&mutex_);
     if (waiting_.size() < kMostWaiting) {
       waiting_.push_back({session, run_, response.lease()});
+      stats_->waiting = static_cast<int64_t>(waiting_.size());
       return;
     }
   }
@@ -88,8 +91,10 @@ void ActorLoop::OnMessage(const Link::SessionPtr& session, const v1::WorkRespons
 }
 
 void ActorLoop::DropWaiting() {
+  stats_->connected = false;
   absl::MutexLock lock(&mutex_);
   waiting_.clear();
+  stats_->waiting = 0;
 }
 
 void ActorLoop::Work() {
@@ -99,11 +104,13 @@ void ActorLoop::Work() {
   while (true) {
     Task task;
     {
+      const PhaseTimer timer(stats_->wait);
       absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(&due));
       if (stopping_) return;
       task = std::move(waiting_.front());
       waiting_.pop_front();
+      stats_->waiting = static_cast<int64_t>(waiting_.size());
     }
     Finish(task);
   }
@@ -113,6 +120,7 @@ void ActorLoop::Finish(const Task& task) {
   const Cancellation& cancellation = task.session->cancellation;
   v1::WorkRequest request = executor_.Execute(*task.run, task.lease, cancellation);
   if (cancellation.cancelled()) {
+    ++stats_->dropped;
     LogInfo("lease dropped with its stream", {{"fencing", task.lease.fencing()}});
     return;
   }
@@ -125,10 +133,22 @@ void ActorLoop::Finish(const Task& task) {
                            {"compute_seconds", request.result().compute_seconds()},
                            {"push_seconds", request.result().push_seconds()}});
   }
-  if (!task.session->stream.Send(std::move(request)) && !cancellation.cancelled()) {
+  const bool failed = request.has_failure();
+  if (task.session->stream.Send(std::move(request))) {
+    Count(task, failed);
+  } else if (!cancellation.cancelled()) {
     LogWarning("result dropped: the coordinator does not read",
                {{"fencing", task.lease.fencing()}});
   }
+}
+
+void ActorLoop::Count(const Task& task, bool failed) {
+  if (failed) {
+    ++stats_->failures;
+    return;
+  }
+  ++(task.lease.has_rollout() ? stats_->rollouts : stats_->evaluations);
+  stats_->last_result_time = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
 }
 
 }  // namespace shoal

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/coordinator_link.h"
+#include "actor/actor_metrics.h"
 #include "actor/lease_executor.h"
 #include "shoal/v1/worker.grpc.pb.h"
 
@@ -43,6 +44,11 @@ class ActorLoop {
   // Makes Run return at once, whatever is being computed. Any thread.
   void Stop() { link_.Stop(); }
 
+  // Thread safe.
+  void FillMetrics(MetricValues& values) const {
+    FillActorMetrics(*stats_, kMostWaiting, values);
+  }
+
  private:
   using Link = CoordinatorLink<v1::WorkRequest, v1::WorkResponse>;
 
@@ -62,10 +68,13 @@ class ActorLoop {
   // The computing thread.
   void Work();
   void Finish(const Task& task);
+  // What was sent, by what was asked for.
+  void Count(const Task& task, bool failed);
 
   const ActorOptions options_;
   const std::string kernel_id_;
   const std::unique_ptr<v1::WorkerService::Stub> coordinator_;
+  const std::shared_ptr<ActorStats> stats_ = std::make_shared<ActorStats>();
   LeaseExecutor executor_;                        // Only on the computing thread.
   std::shared_ptr<const v1::WorkerWelcome> run_;  // Only on the thread in Run.
   Link link_;

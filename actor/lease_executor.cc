@@ -31,8 +31,8 @@ auto Persistently(const ExecutorOptions& options, const Cancellation& cancellati
 
 }  // namespace
 
-LeaseExecutor::LeaseExecutor(ExecutorOptions options)
-    : options_(std::move(options)), policies_(options_.backend, options_.policies) {}
+LeaseExecutor::LeaseExecutor(ExecutorOptions options, std::shared_ptr<ActorStats> stats)
+    : options_(std::move(options)), stats_(std::move(stats)), policies_(options_.backend, options_.policies) {}
 
 v1::WorkRequest LeaseExecutor::Execute(const v1::WorkerWelcome& run, const v1::Lease& lease,
                                        const Cancellation& cancellation) {
@@ -75,18 +75,24 @@ absl::Status LeaseExecutor::Rollout(const v1::WorkerWelcome& run, const v1::Roll
   const absl::StatusOr<PolicyBackend*> policy = Policy(item.policy_sha256(), cancellation);
   if (!policy.ok()) return policy.status();
   const Clock::time_point begin = Clock::now();
+  stats_->policy_version = item.plan().policy_version();
   const absl::StatusOr<RolloutResult> rollout = ComputeRollout(run.options(), item, **policy);
   if (!rollout.ok()) return rollout.status();
   result->set_compute_seconds(SecondsSince(begin));
+  stats_->rollout.Observe(result->compute_seconds());
+  stats_->environment_steps += rollout->record.environment_steps();
 
   const v1::RowsHeader header =
       MakeRowsHeader(run.run_id(), rollout->record, rollout->rows.obs_dim);
   const Clock::time_point push = Clock::now();
   const absl::StatusOr<std::string> session = Persistently(options_, cancellation, [&] {
-    return PushRows(*learner_.rows, header, rollout->rows, cancellation, options_.push);
+    const InProgress open(stats_->pushes_open);
+    return PushRows(*learner_.rows, header, rollout->rows, cancellation, options_.push,
+                    stats_.get());
   });
   if (!session.ok()) return session.status();
   result->set_push_seconds(SecondsSince(push));
+  stats_->push.Observe(result->push_seconds());
   result->set_learner_session(*session);
   result->set_rollout(rollout->record.SerializeAsString());
   return absl::OkStatus();
@@ -101,6 +107,7 @@ absl::Status LeaseExecutor::Evaluate(const v1::WorkerWelcome& run, const v1::Eva
       ComputeEvaluation(run.options(), item, **policy);
   if (!episode.ok()) return episode.status();
   result->set_compute_seconds(SecondsSince(begin));
+  stats_->evaluate.Observe(result->compute_seconds());
   result->set_evaluation(episode->SerializeAsString());
   return absl::OkStatus();
 }
@@ -118,6 +125,7 @@ absl::Status LeaseExecutor::UseLearner(const std::string& address) {
 
 absl::StatusOr<PolicyBackend*> LeaseExecutor::Policy(const std::string& sha256,
                                                      const Cancellation& cancellation) {
+  const PhaseTimer timer(stats_->fetch);
   return Persistently(options_, cancellation, [&] {
     return policies_.Get(sha256, *learner_.policies, options_.fetch_limit);
   });

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/cancellation.h"
+#include "actor/actor_metrics.h"
 #include "actor/policy_cache.h"
 #include "actor/row_sender.h"
 #include "shoal/v1/rows.grpc.pb.h"
@@ -31,7 +32,8 @@ struct ExecutorOptions {
 
 class LeaseExecutor {
  public:
-  explicit LeaseExecutor(ExecutorOptions options);
+  explicit LeaseExecutor(ExecutorOptions options,
+                         std::shared_ptr<ActorStats> stats = std::make_shared<ActorStats>());
 
   // The result of the lease, or its failure with a code and the reason; nothing else. After a
   // cancellation it comes back as soon as it can (a computation is finished first).
@@ -58,6 +60,7 @@ class LeaseExecutor {
                                         const Cancellation& cancellation);
 
   const ExecutorOptions options_;
+  const std::shared_ptr<ActorStats> stats_;
   Learner learner_;
   PolicyCache policies_;
 };

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "actor/actor_loop.h"
+#include "actor/actor_metrics.h"
 #include "common/logging.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc_options.h"
@@ -80,7 +81,11 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
 
 // Runs to the end, and beyond any lease in work.
 int Serve(const Arguments& arguments, StopTarget& target) {
-  const auto metrics = MetricsServer::Start(arguments.metrics, "actor", {}, [](MetricValues&) {});
+  const auto metrics = MetricsServer::Start(
+      arguments.metrics, "actor", ActorMetrics(), [&target](MetricValues& values) {
+        absl::MutexLock lock(&target.mutex);
+        if (target.loop != nullptr) target.loop->FillMetrics(values);
+      });
   if (!metrics.ok()) return Fail(metrics.status(), arguments, kExitUsage);
   absl::StatusOr<std::unique_ptr<ActorLoop>> loop = ActorLoop::Create(arguments.actor);
   if (!loop.ok()) return Fail(loop.status(), arguments, kExitUsage);

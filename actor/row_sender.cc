@@ -39,7 +39,8 @@ absl::StatusOr<v1::PushRowsResponse> Acknowledgement(PushStream& stream, absl::D
 
 // Keeps as many chunks on their way as the window allows. Returns when all are acknowledged.
 absl::StatusOr<std::string> SendChunks(PushStream& stream, const Rows& rows,
-                                       const Cancellation& cancellation, const PushLimits& limits) {
+                                       const Cancellation& cancellation, const PushLimits& limits,
+                                       ActorStats* stats) {
   const int64_t per_chunk = RowsPerChunk(rows.obs_dim);
   int64_t sent = 0;
   int on_their_way = 0;
@@ -48,6 +49,10 @@ absl::StatusOr<std::string> SendChunks(PushStream& stream, const Rows& rows,
       const int64_t count = std::min(per_chunk, rows.size() - sent);
       v1::PushRowsRequest request;
       FillChunk(rows, sent, count, request.mutable_chunk());
+      if (stats != nullptr) {
+        stats->rows_sent += count;
+        stats->bytes_sent += static_cast<int64_t>(request.ByteSizeLong());
+      }
       // A refusal shows as the end of the stream at the next acknowledgement.
       stream.Send(std::move(request));
       sent += count;
@@ -78,7 +83,7 @@ v1::RowsHeader MakeRowsHeader(const std::string& run_id, const v1::RolloutRecord
 
 absl::StatusOr<std::string> PushRows(v1::RowService::Stub& learner, const v1::RowsHeader& header,
                                      const Rows& rows, const Cancellation& cancellation,
-                                     const PushLimits& limits) {
+                                     const PushLimits& limits, ActorStats* stats) {
   PushStream stream([&](grpc::ClientContext* context, PushStream::Reactor* reactor) {
     learner.async()->PushRows(context, reactor);
   });
@@ -92,7 +97,7 @@ absl::StatusOr<std::string> PushRows(v1::RowService::Stub& learner, const v1::Ro
   }
   if (!response.ok()) return response.status();
   if (response->stored()) return response->learner_session();
-  return SendChunks(stream, rows, cancellation, limits);
+  return SendChunks(stream, rows, cancellation, limits, stats);
 }
 
 }  // namespace shoal

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/cancellation.h"
+#include "actor/actor_metrics.h"
 #include "actor/rollout/rows.h"
 #include "shoal/v1/items.pb.h"
 #include "shoal/v1/rows.grpc.pb.h"
@@ -26,11 +27,11 @@ struct PushLimits {
 v1::RowsHeader MakeRowsHeader(const std::string& run_id, const v1::RolloutRecord& record,
                               int obs_dim);
 
-// Sends the rows, or nothing if the learner has them. Returns the session of the learner that has
+// Sends the rows, or nothing if the learner has them, and counts what it sends in `stats`, if given. Returns the session of the learner that has
 // them now. Unavailable: it cannot be reached, or did not answer in time. DeadlineExceeded: no
 // progress. Cancelled: `cancellation`. Else what the learner said (see learner/ingest).
 absl::StatusOr<std::string> PushRows(v1::RowService::Stub& learner, const v1::RowsHeader& header,
                                      const Rows& rows, const Cancellation& cancellation,
-                                     const PushLimits& limits = {});
+                                     const PushLimits& limits = {}, ActorStats* stats = nullptr);
 
 }  // namespace shoal

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/rpc.h"
+#include "common/rpc_counts.h"
 #include "common/rpc_tls.h"
 
 namespace shoal {
@@ -68,7 +69,10 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(std::string_view a
   }
   const auto credentials = Credentials(*parsed, options);
   if (!credentials.ok()) return credentials.status();
-  return grpc::CreateCustomChannel(parsed->ToString(), *credentials, Arguments(options));
+  std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories;
+  factories.push_back(CountClientRpcs());
+  return grpc::experimental::CreateCustomChannelWithInterceptors(
+      parsed->ToString(), *credentials, Arguments(options), std::move(factories));
 }
 
 std::unique_ptr<grpc::ClientContext> MakeContext(absl::Time deadline, bool wait_for_ready) {

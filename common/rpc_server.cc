@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/logging.h"
 #include "common/rpc.h"
+#include "common/rpc_counts.h"
 #include "common/rpc_tls.h"
 
 namespace shoal {
@@ -180,8 +181,9 @@ class ReflectionLimit final : public grpc::experimental::ServerInterceptorFactor
   const std::shared_ptr<std::atomic<int>> calls_ = std::make_shared<std::atomic<int>>(0);
 };
 
-void LimitReflection(grpc::ServerBuilder& builder) {
+void SetInterceptors(grpc::ServerBuilder& builder) {
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> factories;
+  factories.push_back(CountServerRpcs());
   factories.push_back(std::make_unique<ReflectionLimit>());
   builder.experimental().SetInterceptorCreators(std::move(factories));
 }
@@ -248,7 +250,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> StartServer(
   SetUpPlugins();
   grpc::ServerBuilder builder;
   SetLimits(options, builder);
-  LimitReflection(builder);
+  SetInterceptors(builder);
   SetReflection(options.reflection, *address, builder);
   int port = 0;
   builder.AddListeningPort(address->ToString(), Credentials(tls.get()), &port);

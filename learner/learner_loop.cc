@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "common/logging.h"
 #include "common/version.h"
+#include "learner/learner_metrics.h"
 
 namespace shoal {
 namespace {
@@ -49,9 +50,9 @@ LearnerLoop::LearnerLoop(const LearnerOptions& options, TrainerFactory factory,
                 [run_dir = options.run_dir](const std::string& sha256) {
                   return FindPolicyOnDisk(run_dir, sha256);
                 }),
-      row_service_(&rows_, options.rows),
+      row_service_(&rows_, options.rows, stats_),
       policy_service_(&policies_),
-      state_(options.run_dir, options.threads, std::move(factory), &rows_, &policies_),
+      state_(options.run_dir, options.threads, std::move(factory), &rows_, &policies_, stats_),
       link_(MakeHandlers(), options.link),
       device_(options.device),
       thread_([this] { Work(); }) {}
@@ -105,6 +106,7 @@ void LearnerLoop::OnMessage(const Link::SessionPtr& session, const v1::LearnResp
 }
 
 void LearnerLoop::DropTasks() {
+  stats_->in_run = false;
   absl::MutexLock lock(&mutex_);
   // What was committed stays so without the stream: a run's last Retain comes just before its end.
   std::erase_if(tasks_, [](const Task& task) { return !task.message.has_retain(); });
@@ -117,11 +119,13 @@ void LearnerLoop::Work() {
   while (true) {
     Task task;
     {
+      const PhaseTimer timer(stats_->wait);
       absl::MutexLock lock(&mutex_);
       busy_ = false;
       mutex_.Await(absl::Condition(&due));
       if (stopping_) return;
       busy_ = true;
+      busy_since_ = absl::Now();
       task = std::move(tasks_.front());
       tasks_.pop_front();
     }
@@ -157,6 +161,20 @@ void LearnerLoop::Do(const Task& task) {
   }
   // After a loss of the stream this does nothing.
   if (answer.has_value()) task.session->stream.Send(*std::move(answer));
+}
+
+void LearnerLoop::FillMetrics(MetricValues& values) {
+  LearnerQueues queues;
+  queues.tasks_capacity = kMostTasks;
+  queues.rows = rows_.rows_held();
+  queues.rows_capacity = rows_.rows_capacity();
+  queues.streams_capacity = static_cast<int64_t>(options_.rows.max_streams);
+  {
+    absl::MutexLock lock(&mutex_);
+    queues.tasks = static_cast<int64_t>(tasks_.size());
+    if (busy_) queues.busy_seconds = absl::ToDoubleSeconds(absl::Now() - busy_since_);
+  }
+  FillLearnerMetrics(*stats_, queues, values);
 }
 
 bool LearnerLoop::Drain(absl::Duration limit) {

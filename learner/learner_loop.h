@@ -17,12 +17,14 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/coordinator_link.h"
+#include "common/metrics/metrics.h"
 #include "common/rpc.h"
 #include "learner/ingest/policy_service.h"
 #include "learner/ingest/policy_store.h"
 #include "learner/ingest/row_service.h"
 #include "learner/ingest/row_store.h"
 #include "learner/learner_state.h"
+#include "learner/learner_stats.h"
 #include "shoal/v1/learner.grpc.pb.h"
 
 namespace shoal {
@@ -57,6 +59,9 @@ class LearnerLoop {
   // Makes Run return at once. Any thread.
   void Stop() { link_.Stop(); }
 
+  // Thread safe.
+  void FillMetrics(MetricValues& values);
+
   // After Run: ends the calls of actors and waits until checkpoints are in order and no update is
   // in progress, both for at most so long. False: an update goes on; leaving it loses nothing but
   // work.
@@ -87,6 +92,7 @@ class LearnerLoop {
 
   const LearnerOptions options_;
   const std::unique_ptr<v1::LearnerService::Stub> coordinator_;
+  const std::shared_ptr<LearnerStats> stats_ = std::make_shared<LearnerStats>();
   RowStore rows_;
   PolicyStore policies_;
   RowServiceImpl row_service_;
@@ -99,6 +105,7 @@ class LearnerLoop {
   std::string device_ ABSL_GUARDED_BY(mutex_);
   std::deque<Task> tasks_ ABSL_GUARDED_BY(mutex_);
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time busy_since_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -19,6 +19,7 @@
 #include "common/shutdown.h"
 #include "common/version.h"
 #include "learner/learner_loop.h"
+#include "learner/learner_metrics.h"
 
 namespace shoal {
 namespace {
@@ -100,7 +101,11 @@ absl::StatusOr<std::string> DescribeDevice(const TrainerFactory& factory, int th
 }
 
 int Serve(Arguments& arguments, TrainerFactory factory, StopTarget& target) {
-  const auto metrics = MetricsServer::Start(arguments.metrics, "learner", {}, [](MetricValues&) {});
+  const auto metrics = MetricsServer::Start(
+      arguments.metrics, "learner", LearnerMetrics(), [&target](MetricValues& values) {
+        absl::MutexLock lock(&target.mutex);
+        if (target.loop != nullptr) target.loop->FillMetrics(values);
+      });
   if (!metrics.ok()) return Fail(metrics.status(), arguments, kExitUsage);
   absl::StatusOr<std::string> device = DescribeDevice(factory, arguments.learner.threads);
   if (!device.ok()) return Fail(device.status(), arguments, EXIT_FAILURE);

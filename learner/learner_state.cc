@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "actor/policy/weights.h"
 #include "common/files.h"
 #include "common/hash.h"
@@ -139,13 +140,14 @@ absl::StatusOr<std::string> FindPolicyOnDisk(const std::string& run_dir,
 }
 
 LearnerState::LearnerState(std::string run_dir, int threads, TrainerFactory factory, RowStore* rows,
-                           PolicyStore* policies)
+                           PolicyStore* policies, std::shared_ptr<LearnerStats> stats)
     : run_dir_(std::move(run_dir)),
       checkpoints_(CheckpointsOf(run_dir_)),
       threads_(threads),
       factory_(std::move(factory)),
       rows_(rows),
-      policies_(policies) {}
+      policies_(policies),
+      stats_(std::move(stats)) {}
 
 std::string LearnerState::device() const {
   return trainer_ == nullptr ? "" : trainer_->device_description();
@@ -153,6 +155,7 @@ std::string LearnerState::device() const {
 
 v1::LearnRequest LearnerState::Begin(const v1::LearnerWelcome& welcome,
                                      const std::string& session) {
+  const PhaseTimer timer(stats_->begin);
   rows_->Close();
   const absl::StatusOr<RowShape> shape = MakeRowShape(welcome.run_id(), welcome.options());
   if (!shape.ok()) return Fatal(welcome.committed_iteration(), shape.status());
@@ -163,6 +166,7 @@ v1::LearnRequest LearnerState::Begin(const v1::LearnerWelcome& welcome,
   }
   best_ = 0;
   rows_->Open(*shape, session, version_);
+  stats_->in_run = true;
   LogInfo("ready", {{"iteration", version_},
                     {"policy", policy_sha256_},
                     {"device", trainer_->device_description()}});
@@ -198,10 +202,12 @@ absl::Status LearnerState::Load(const v1::LearnerWelcome& welcome) {
   if (!status.ok()) return status;
   version_ = welcome.committed_iteration();
   policy_sha256_ = policies_->Publish(std::move(checkpoint->policy));
+  NoteCheckpoint();
   return absl::OkStatus();
 }
 
 absl::Status LearnerState::Publish(int64_t iteration) {
+  const PhaseTimer timer(stats_->checkpoint);
   absl::StatusOr<std::string> policy = SerializePolicy(trainer_->Weights());
   if (!policy.ok()) return policy.status();
   Checkpoint checkpoint;
@@ -210,10 +216,18 @@ absl::Status LearnerState::Publish(int64_t iteration) {
   checkpoint.optimizer = trainer_->OptimizerState();
   absl::StatusOr<std::string> sha256 = WriteCheckpoint(checkpoints_, checkpoint);
   if (!sha256.ok()) return sha256.status();
+  stats_->checkpoint_bytes =
+      static_cast<int64_t>(checkpoint.policy.size() + checkpoint.optimizer.size());
   policies_->Publish(std::move(checkpoint.policy));
   version_ = iteration;
   policy_sha256_ = *std::move(sha256);
+  NoteCheckpoint();
   return absl::OkStatus();
+}
+
+void LearnerState::NoteCheckpoint() {
+  stats_->policy_version = version_;
+  stats_->checkpoint_time = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
 }
 
 std::optional<v1::LearnRequest> LearnerState::Update(const v1::BeginUpdate& begin,
@@ -230,11 +244,16 @@ std::optional<v1::LearnRequest> LearnerState::Update(const v1::BeginUpdate& begi
   const Clock::time_point started = Clock::now();
   RowStore::Assembly assembly =
       rows_->Take(iteration, {begin.shards().begin(), begin.shards().end()});
+  stats_->assemble.Observe(SecondsSince(started));
   if (!assembly.missing.empty()) return Missing(iteration, assembly.missing);
+  const Clock::time_point assembled = Clock::now();
   const absl::StatusOr<UpdateStats> stats =
       trainer_->Update(assembly.batch, MakeUpdateOptions(begin.plan()));
   assembly.batch = RowBatch();
+  stats_->learn.Observe(SecondsSince(assembled));
   if (!stats.ok()) return Fatal(iteration, stats.status());
+  stats_->minibatches += stats->minibatches;
+  stats_->nonfinite_minibatches += stats->skipped_minibatches;
   const double update_seconds = SecondsSince(started);
   if (cancellation.cancelled()) {
     // The coordinator that asked is gone; the next may begin from another iteration.
@@ -244,6 +263,7 @@ std::optional<v1::LearnRequest> LearnerState::Update(const v1::BeginUpdate& begi
   const Clock::time_point learned = Clock::now();
   if (absl::Status status = Publish(iteration); !status.ok()) return Fatal(iteration, status);
   rows_->Advance(iteration);
+  ++stats_->updates;
 
   v1::LearnRequest request;
   v1::UpdateDone* done = request.mutable_update_done();
@@ -261,6 +281,7 @@ std::optional<v1::LearnRequest> LearnerState::Update(const v1::BeginUpdate& begi
 }
 
 absl::Status LearnerState::Retain(const v1::Retain& retain) {
+  const PhaseTimer timer(stats_->retain);
   if (retain.best_iteration() != 0 && retain.best_iteration() != best_) {
     absl::Status status = CopyBestCheckpoint(checkpoints_, retain.best_iteration());
     if (!status.ok()) return status;
@@ -297,6 +318,7 @@ v1::LearnRequest LearnerState::Damaged(int64_t iteration, const absl::Status& st
 
 v1::LearnRequest LearnerState::Fatal(int64_t iteration, const absl::Status& status) {
   trainer_ = nullptr;
+  ++stats_->update_failures;
   return Failed(iteration, status);
 }
 

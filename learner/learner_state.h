@@ -16,6 +16,7 @@
 #include "common/cancellation.h"
 #include "learner/ingest/policy_store.h"
 #include "learner/ingest/row_store.h"
+#include "learner/learner_stats.h"
 #include "learner/ppo/trainer.h"
 #include "shoal/v1/learner.pb.h"
 
@@ -37,7 +38,8 @@ class LearnerState {
  public:
   // run_dir holds checkpoints/ and best/. The stores must outlive this.
   LearnerState(std::string run_dir, int threads, TrainerFactory factory, RowStore* rows,
-               PolicyStore* policies);
+               PolicyStore* policies,
+               std::shared_ptr<LearnerStats> stats = std::make_shared<LearnerStats>());
 
   // Drops everything and begins from the committed iteration: its checkpoint must be there and have
   // the welcome's hash; where nothing was ever committed, version 0 is made from the seed and
@@ -61,6 +63,8 @@ class LearnerState {
 
  private:
   absl::Status Load(const v1::LearnerWelcome& welcome);
+  // The checkpoint of version_ is whole, as of now.
+  void NoteCheckpoint();
   // Writes version `iteration` and makes it available.
   absl::Status Publish(int64_t iteration);
   v1::LearnRequest Damaged(int64_t iteration, const absl::Status& status);
@@ -73,6 +77,7 @@ class LearnerState {
   const TrainerFactory factory_;
   RowStore* const rows_;
   PolicyStore* const policies_;
+  const std::shared_ptr<LearnerStats> stats_;
   std::unique_ptr<PpoTrainer> trainer_;  // null: not begun.
   int64_t version_ = 0;                  // That the trainer holds.
   std::string policy_sha256_;            // Of that version.

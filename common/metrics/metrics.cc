@@ -8,8 +8,10 @@
 
 #include <atomic>
 #include <exception>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/logging.h"
 #include "common/metrics/process_metrics.h"
 #include "common/version.h"
@@ -19,23 +21,51 @@ namespace {
 
 using prometheus::MetricFamily;
 
-prometheus::ClientMetric ToMetric(const MetricSpec& spec, const std::string& label, double value) {
+// Prometheus' buckets hold those below, too.
+void FillHistogram(const SecondsSnapshot& seconds, prometheus::ClientMetric::Histogram& histogram) {
+  uint64_t count = 0;
+  for (size_t i = 0; i < seconds.counts.size(); ++i) {
+    count += seconds.counts[i];
+    const double bound =
+        i < kSecondsBounds.size() ? kSecondsBounds[i] : std::numeric_limits<double>::infinity();
+    histogram.bucket.push_back({count, bound});
+  }
+  histogram.sample_count = count;
+  histogram.sample_sum = seconds.sum;
+}
+
+prometheus::ClientMetric ToMetric(const MetricSpec& spec, const MetricValues::Sample& sample) {
   prometheus::ClientMetric metric;
-  if (!spec.label.empty()) metric.label.push_back({std::string(spec.label), label});
-  if (spec.type == MetricType::kCounter) {
-    metric.counter.value = value;
-  } else {
-    metric.gauge.value = value;
+  if (!spec.label.empty()) {
+    const std::vector<std::string> names = absl::StrSplit(std::string(spec.label), ", ");
+    for (size_t i = 0; i < names.size() && i < sample.labels.size(); ++i) {
+      metric.label.push_back({names[i], sample.labels[i]});
+    }
+  }
+  switch (spec.type) {
+    case MetricType::kCounter:
+      metric.counter.value = sample.value;
+      break;
+    case MetricType::kGauge:
+      metric.gauge.value = sample.value;
+      break;
+    case MetricType::kHistogram:
+      FillHistogram(sample.seconds, metric.histogram);
   }
   return metric;
+}
+
+prometheus::MetricType ToType(MetricType type) {
+  if (type == MetricType::kHistogram) return prometheus::MetricType::Histogram;
+  return type == MetricType::kCounter ? prometheus::MetricType::Counter
+                                      : prometheus::MetricType::Gauge;
 }
 
 MetricFamily ToFamily(const MetricSpec& spec) {
   MetricFamily family;
   family.name = spec.name;
   family.help = spec.help;
-  family.type = spec.type == MetricType::kCounter ? prometheus::MetricType::Counter
-                                                  : prometheus::MetricType::Gauge;
+  family.type = ToType(spec.type);
   return family;
 }
 
@@ -62,8 +92,8 @@ class Collector : public prometheus::Collectable {
         continue;
       }
       MetricFamily family = ToFamily(spec->second);
-      for (const auto& [label, value] : series) {
-        family.metric.push_back(ToMetric(spec->second, label, value));
+      for (const MetricValues::Sample& sample : series) {
+        family.metric.push_back(ToMetric(spec->second, sample));
       }
       families.push_back(std::move(family));
     }

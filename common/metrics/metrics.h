@@ -16,10 +16,12 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/status/statusor.h"
+#include "common/metrics/instruments.h"
 
 namespace shoal {
 
-enum class MetricType { kGauge, kCounter };
+// Histograms are of seconds, with kSecondsBounds.
+enum class MetricType { kGauge, kCounter, kHistogram };
 
 struct MetricSpec {
   std::string_view name;
@@ -27,28 +29,42 @@ struct MetricSpec {
   // A base unit ("seconds", "bytes", "ratio" for shares in 0..1, "steps"), or "" for counts.
   std::string_view unit;
   std::string_view help;
-  // The name of its only label; "": none.
+  // The name of its only label, or of two with ", " between; "": none.
   std::string_view label = {};
 };
 
 // One scrape's values. Not thread safe.
 class MetricValues {
  public:
+  struct Sample {
+    std::vector<std::string> labels;  // Values, in the order of MetricSpec::label.
+    double value = 0;
+    SecondsSnapshot seconds = {};  // Instead of the value, where the metric is a histogram.
+  };
+
   // A name that is in no table is left out when the values are served, and logged.
-  void Set(std::string_view name, double value) { Set(name, "", value); }
+  void Set(std::string_view name, double value) { Add(name, {{}, value}); }
   void Set(std::string_view name, std::string_view label, double value) {
-    values_[std::string(name)].emplace_back(label, value);
+    Add(name, {{std::string(label)}, value});
+  }
+  void Set(std::string_view name, std::string_view first, std::string_view second, double value) {
+    Add(name, {{std::string(first), std::string(second)}, value});
+  }
+  void Set(std::string_view name, std::string_view label, const SecondsHistogram& histogram) {
+    Add(name, {{std::string(label)}, 0, histogram.snapshot()});
   }
 
-  using Series = std::vector<std::pair<std::string, double>>;  // value of the label, value
-  const std::map<std::string, Series>& all() const { return values_; }
+  const std::map<std::string, std::vector<Sample>>& all() const { return values_; }
 
  private:
-  std::map<std::string, Series> values_;
+  void Add(std::string_view name, Sample sample) {
+    values_[std::string(name)].push_back(std::move(sample));
+  }
+  std::map<std::string, std::vector<Sample>> values_;
 };
 
-// Memory, CPU time, files, threads, start (under the names that all of Prometheus' clients use) and
-// the build: what every program serves.
+// Memory, CPU time, files, threads, start (under the names that all of Prometheus' clients use), the
+// build, and gRPC calls: what every program serves.
 std::span<const MetricSpec> ProcessMetrics();
 
 struct MetricsOptions {

@@ -11,6 +11,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "common/rpc_counts.h"
 
 namespace shoal {
 namespace {
@@ -26,6 +27,12 @@ constexpr MetricSpec kProcess[] = {
     {"process_start_time_seconds", MetricType::kGauge, "seconds",
      "Start of the process, since the Unix epoch"},
     {"process_threads", MetricType::kGauge, "", "Threads"},
+    {"shoal_rpc_server_handled_total", MetricType::kCounter, "",
+     "gRPC calls answered, by method and gRPC's name of the code; streams count at their end",
+     "method, code"},
+    {"shoal_rpc_client_handled_total", MetricType::kCounter, "",
+     "gRPC calls made, by method and gRPC's name of the code; streams count at their end",
+     "method, code"},
 };
 
 std::string ReadAll(const char* path) {
@@ -70,6 +77,12 @@ void FillFromStat(MetricValues& values) {
   if (boot > 0) values.Set("process_start_time_seconds", boot + field(22) / ticks);
 }
 
+void FillRpcs(std::string_view name, const RpcCounts& counts, MetricValues& values) {
+  for (const auto& [call, count] : counts) {
+    values.Set(name, call.first, call.second, static_cast<double>(count));
+  }
+}
+
 }  // namespace
 
 std::span<const MetricSpec> ProcessMetrics() { return kProcess; }
@@ -87,6 +100,8 @@ void FillProcessMetrics(MetricValues& values) {
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
     values.Set("process_max_fds", static_cast<double>(limit.rlim_cur));
   }
+  FillRpcs("shoal_rpc_server_handled_total", ServerRpcs(), values);
+  FillRpcs("shoal_rpc_client_handled_total", ClientRpcs(), values);
 }
 
 }  // namespace shoal

@@ -66,16 +66,20 @@ bool IsUsual(const absl::Status& status) {
 
 }  // namespace
 
-RowServiceImpl::RowServiceImpl(RowStore* store, const RowServiceOptions& options)
+RowServiceImpl::RowServiceImpl(RowStore* store, const RowServiceOptions& options,
+                               std::shared_ptr<LearnerStats> stats)
     : options_(options),
       store_(store),
+      stats_(std::move(stats)),
       refusals_(options.log),
       watchdog_(ToCallLimits(options), [this] { refusals_.Flush(absl::Now()); }) {}
 
 grpc::Status RowServiceImpl::PushRows(grpc::ServerContext* context, Stream* stream) {
   const std::string peer = context->peer();  // The context forgets it when the call is cancelled.
   Watch watch(&watchdog_, context);
+  const InProgress open(stats_->streams_open);
   const absl::Status status = Receive(&watch, stream);
+  if (watch.expired() != nullptr || (!status.ok() && !IsUsual(status))) ++stats_->pushes_refused;
   if (const char* expired = watch.expired()) {
     refusals_.Refused("PushRows", peer, expired,
                       std::string(status.message()));
@@ -132,11 +136,14 @@ absl::Status RowServiceImpl::ReceiveRows(const v1::RowsHeader& header,
     watch->LimitTotal(options_.idle_limit +
                       absl::Seconds(bytes / options_.slowest_bytes_per_second));
     Acknowledge(admission, 0, /*stored=*/false, stream);
+    const PhaseTimer timer(stats_->receive);
     absl::StatusOr<Rows> read = ReadRows(header, admission, watch, stream);
     if (!read.ok()) return read.status();
     rows = *std::move(read);
   }
-  return store_->Put(header, admission, std::move(rows));
+  const absl::Status stored = store_->Put(header, admission, std::move(rows));
+  if (stored.ok()) ++stats_->shards_stored;
+  return stored;
 }
 
 absl::StatusOr<Rows> RowServiceImpl::ReadRows(const v1::RowsHeader& header,
@@ -164,6 +171,9 @@ absl::StatusOr<Rows> RowServiceImpl::ReadRows(const v1::RowsHeader& header,
                        " rows that the header announced: ", rows.size() + coming));
     }
     if (absl::Status status = AppendChunk(request.chunk(), &rows); !status.ok()) return status;
+    ++stats_->chunks_received;
+    stats_->rows_received += coming;
+    stats_->bytes_received += static_cast<int64_t>(request.ByteSizeLong());
     if (rows.size() < header.rows()) {
       Acknowledge(admission, rows.size(), /*stored=*/false, stream);
     }

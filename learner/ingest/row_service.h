@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -29,6 +30,7 @@
 #include "common/call_watchdog.h"
 #include "common/refusal_log.h"
 #include "learner/ingest/row_store.h"
+#include "learner/learner_stats.h"
 #include "shoal/v1/rows.grpc.pb.h"
 
 namespace shoal {
@@ -58,7 +60,9 @@ struct RowServiceOptions {
 class RowServiceImpl final : public v1::RowService::Service {
  public:
   // The store must outlive the service.
-  explicit RowServiceImpl(RowStore* store, const RowServiceOptions& options = {});
+  explicit RowServiceImpl(
+      RowStore* store, const RowServiceOptions& options = {},
+      std::shared_ptr<LearnerStats> stats = std::make_shared<LearnerStats>());
 
   grpc::Status PushRows(
       grpc::ServerContext* context,
@@ -80,6 +84,7 @@ class RowServiceImpl final : public v1::RowService::Service {
 
   const RowServiceOptions options_;
   RowStore* const store_;
+  const std::shared_ptr<LearnerStats> stats_;
   absl::Mutex mutex_;
   // Streams that push a shard right now.
   std::map<ShardKey, int> pushing_ ABSL_GUARDED_BY(mutex_);

@@ -229,4 +229,10 @@ int64_t RowStore::rows_held() const {
   return rows;
 }
 
+int64_t RowStore::rows_capacity() const {
+  absl::MutexLock lock(&mutex_);
+  if (!open_) return 0;
+  return (shape_.policy_lag + 1) * shape_.num_envs * shape_.n_steps * shape_.rows_per_step;
+}
+
 }  // namespace shoal

@@ -88,6 +88,8 @@ class RowStore {
 
   // Rows held, over all iterations.
   int64_t rows_held() const;
+  // The most that all open iterations can have; 0: not open.
+  int64_t rows_capacity() const;
 
  private:
   struct Shard {

@@ -1,8 +1,11 @@
 #include "tests/metrics/metrics_page.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "actor/actor_metrics.h"
 #include "common/metrics/metrics.h"
 #include "coordinator/service/run_metrics.h"
+#include "learner/learner_metrics.h"
 
 namespace shoal {
 namespace {
@@ -10,7 +13,9 @@ namespace {
 std::string Table(std::span<const MetricSpec> specs) {
   std::string text = "| name | type | unit | labels | meaning |\n| --- | --- | --- | --- | --- |\n";
   for (const MetricSpec& spec : specs) {
-    const std::string type = spec.type == MetricType::kCounter ? "counter" : "gauge";
+    const std::string type = spec.type == MetricType::kHistogram ? "histogram"
+                             : spec.type == MetricType::kCounter ? "counter"
+                                                                 : "gauge";
     text += "| `" + std::string(spec.name) + "` | " + type + " | " + std::string(spec.unit) + " | " +
             std::string(spec.label) + " | " + std::string(spec.help) + " |\n";
   }
@@ -29,7 +34,10 @@ std::string MetricsPage() {
       "protected. What was not measured (yet) is left out. Counters begin anew with their process "
       "unless they count since the run began.\n\n"
       "## Every program\n\n",
-      Table(ProcessMetrics()), "\n## Coordinator\n\n", Table(RunMetrics()));
+      Table(ProcessMetrics()), "\n## Coordinator\n\n", Table(RunMetrics()), "\n## Learner\n\n",
+      Table(LearnerMetrics()), "\n## Actor\n\n", Table(ActorMetrics()),
+      "\nHistograms have the buckets (upper bounds, seconds) ", absl::StrJoin(kSecondsBounds, ", "),
+      " and all above; in PromQL they are NAME_bucket, NAME_sum and NAME_count.\n");
 }
 
 }  // namespace shoal

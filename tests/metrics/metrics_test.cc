@@ -9,9 +9,11 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "actor/actor_metrics.h"
 #include "common/files.h"
 #include "coordinator/evaluation/measurements.h"
 #include "coordinator/service/run_metrics.h"
+#include "learner/learner_metrics.h"
 #include "tests/metrics/metrics_page.h"
 #include "tests/metrics/scrape.h"
 
@@ -74,6 +76,41 @@ TEST(Metrics, AScrapeHasTheValuesAndPromtoolLikesIt) {
   EXPECT_EQ(std::system(absl::StrCat("grep -v exposer_ ", file, " | promtool check metrics").c_str()), 0)
       << text;
   unlink(file.c_str());
+}
+
+TEST(Metrics, LearnerAndActorServeTheirWholeTables) {
+  LearnerStats learner;
+  learner.checkpoint_time = 7;
+  learner.learn.Observe(0.3);
+  learner.learn.Observe(700);  // Beyond the last bound.
+  ActorStats actor;
+  actor.last_result_time = 7;
+  MetricValues values;
+  FillLearnerMetrics(learner, {}, values);
+  FillActorMetrics(actor, 2, values);
+  std::vector<MetricSpec> specs(LearnerMetrics().begin(), LearnerMetrics().end());
+  specs.insert(specs.end(), ActorMetrics().begin(), ActorMetrics().end());
+  for (const MetricSpec& spec : specs) {
+    EXPECT_EQ(values.all().count(std::string(spec.name)), 1u) << spec.name;
+  }
+  EXPECT_EQ(values.all().size(), specs.size());
+  MetricsOptions options;
+  options.port = FreePorts(1);
+  auto server = MetricsServer::Start(options, "test", specs, [&](MetricValues& served) {
+    FillLearnerMetrics(learner, {}, served);
+    served.Set("shoal_rpc_server_handled_total", "RunService.GetStatus", "OK", 3);
+  });
+  ASSERT_TRUE(server.ok()) << server.status();
+  const std::string text = Scrape(options.port).value_or("");
+  const std::string name = "shoal_learner_phase_seconds";
+  // A bucket holds those below it, too.
+  EXPECT_THAT(text, HasSubstr(name + "_bucket{phase=\"learn\",le=\"0.25\"} 0"));
+  EXPECT_THAT(text, HasSubstr(name + "_bucket{phase=\"learn\",le=\"0.5\"} 1"));
+  EXPECT_THAT(text, HasSubstr(name + "_bucket{phase=\"learn\",le=\"600\"} 1"));
+  EXPECT_THAT(text, HasSubstr(name + "_bucket{phase=\"learn\",le=\"+Inf\"} 2"));
+  EXPECT_THAT(text, HasSubstr(name + "_count{phase=\"learn\"} 2"));
+  EXPECT_THAT(text, HasSubstr("shoal_rpc_server_handled_total{method=\"RunService.GetStatus\","
+                              "code=\"OK\"} 3"));
 }
 
 TEST(Metrics, APortInUseIsSaid) {

@@ -1,0 +1,124 @@
+#include "common/rpc_counts.h"
+
+#include <google/protobuf/descriptor.h>
+
+#include <iterator>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
+
+namespace shoal {
+namespace {
+
+using grpc::experimental::InterceptionHookPoints;
+using grpc::experimental::InterceptorBatchMethods;
+
+constexpr char kPackage[] = "shoal.v1.";
+
+std::string MethodName(absl::string_view path) {
+  const std::string name = absl::StrReplaceAll(absl::StripPrefix(path, "/"), {{"/", "."}});
+  const auto* pool = google::protobuf::DescriptorPool::generated_pool();
+  if (pool->FindMethodByName(name) == nullptr) return "other";
+  return std::string(absl::StripPrefix(name, kPackage));
+}
+
+std::string CodeName(grpc::StatusCode code) {
+  static constexpr const char* kNames[] = {
+      "OK",           "CANCELLED",          "UNKNOWN",   "INVALID_ARGUMENT",
+      "DEADLINE_EXCEEDED", "NOT_FOUND",     "ALREADY_EXISTS", "PERMISSION_DENIED",
+      "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE",
+      "UNIMPLEMENTED", "INTERNAL",          "UNAVAILABLE", "DATA_LOSS",
+      "UNAUTHENTICATED"};
+  const int number = static_cast<int>(code);
+  return number >= 0 && number < static_cast<int>(std::size(kNames)) ? kNames[number] : "UNKNOWN";
+}
+
+class Table {
+ public:
+  void Began(const std::string& method) {
+    absl::MutexLock lock(&mutex_);
+    counts_.try_emplace({method, "OK"}, 0);
+  }
+  void Ended(const std::string& method, grpc::StatusCode code) {
+    absl::MutexLock lock(&mutex_);
+    ++counts_[{method, CodeName(code)}];
+  }
+  RpcCounts counts() const {
+    absl::MutexLock lock(&mutex_);
+    return counts_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  RpcCounts counts_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Never destroyed: calls may end while the program does.
+Table& Servers() {
+  static Table& table = *new Table;
+  return table;
+}
+Table& Clients() {
+  static Table& table = *new Table;
+  return table;
+}
+
+// One call. What it does not see the end of was cancelled.
+class Call final : public grpc::experimental::Interceptor {
+ public:
+  Call(Table& table, const char* path, InterceptionHookPoints end)
+      : table_(table), method_(MethodName(path)), end_(end) {
+    table_.Began(method_);
+  }
+  ~Call() override { table_.Ended(method_, code_); }
+
+  void Intercept(InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(end_)) {
+      const grpc::Status* const status = end_ == InterceptionHookPoints::POST_RECV_STATUS
+                                             ? methods->GetRecvStatus()
+                                             : nullptr;
+      code_ = status != nullptr ? status->error_code() : methods->GetSendStatus().error_code();
+    }
+    methods->Proceed();
+  }
+
+ private:
+  Table& table_;
+  const std::string method_;
+  const InterceptionHookPoints end_;
+  grpc::StatusCode code_ = grpc::StatusCode::CANCELLED;
+};
+
+class ServerFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
+ public:
+  grpc::experimental::Interceptor* CreateServerInterceptor(
+      grpc::experimental::ServerRpcInfo* info) override {
+    return new Call(Servers(), info->method(), InterceptionHookPoints::PRE_SEND_STATUS);
+  }
+};
+
+class ClientFactory final : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  grpc::experimental::Interceptor* CreateClientInterceptor(
+      grpc::experimental::ClientRpcInfo* info) override {
+    return new Call(Clients(), info->method(), InterceptionHookPoints::POST_RECV_STATUS);
+  }
+};
+
+}  // namespace
+
+RpcCounts ServerRpcs() { return Servers().counts(); }
+RpcCounts ClientRpcs() { return Clients().counts(); }
+
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> CountServerRpcs() {
+  return std::make_unique<ServerFactory>();
+}
+std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface> CountClientRpcs() {
+  return std::make_unique<ClientFactory>();
+}
+
+}  // namespace shoal

@@ -1,0 +1,30 @@
+// How many calls ended with which code, by method: of all servers and channels of this program.
+//
+// Thread safe.
+#pragma once
+
+#include <grpcpp/support/client_interceptor.h>
+#include <grpcpp/support/server_interceptor.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace shoal {
+
+// By method and code. Methods are "RunService.GetStatus" for those that this program has the
+// definitions of, and "other" for all that others may make up, so that there are only so many.
+// Codes are gRPC's names: "OK", "UNAVAILABLE".
+using RpcCounts = std::map<std::pair<std::string, std::string>, int64_t>;
+
+// Calls that ended. A method that was ever called has its "OK" from then on, 0 at first.
+RpcCounts ServerRpcs();
+RpcCounts ClientRpcs();
+
+// Count the calls of the server or channel that they are given to.
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> CountServerRpcs();
+std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface> CountClientRpcs();
+
+}  // namespace shoal
