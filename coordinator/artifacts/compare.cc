@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "coordinator/artifacts/changed_options.h"
 #include "coordinator/artifacts/diagnosis.h"
 #include "coordinator/artifacts/report_page.h"
 

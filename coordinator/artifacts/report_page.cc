@@ -5,13 +5,11 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
-#include "common/options.h"
+#include "coordinator/artifacts/changed_options.h"
 #include "coordinator/artifacts/diagnosis.h"
 #include "coordinator/artifacts/report_svg.h"
 #include "coordinator/evaluation/statistics.h"
 #include "coordinator/schedule/curriculum.h"
-#include "coordinator/schedule/options.h"
 
 namespace shoal {
 
@@ -37,16 +35,6 @@ std::string HtmlTable(const std::vector<std::string>& head, const std::string& r
   return absl::StrCat("<div class=\"wide\"><table><thead>", HtmlRow(head, "th"), "</thead><tbody>\n", rows, "</tbody></table></div>\n");
 }
 
-std::map<std::string, std::string> OptionValues(const v1::RunOptions& options) {
-  std::map<std::string, std::string> values;
-  const std::string text = WriteOptions(options, "");
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits(": ", 1));
-    if (!line.empty() && line[0] != '#') values[std::string(parts.first)] = std::string(parts.second);
-  }
-  return values;
-}
-
 namespace {
 
 constexpr BootstrapOptions kBootstrap;
@@ -65,30 +53,11 @@ std::string DiagnosisPart(const RunFacts& facts) {
   return absl::StrCat(html, "</ul>\n");
 }
 
-// Defaults as they would be for this run's phases, since lists are fitted to those.
-v1::RunOptions DefaultsFor(const v1::RunOptions& options) {
-  v1::RunOptions defaults;
-  defaults.set_curriculum(options.curriculum());
-  defaults.set_total_iterations(options.total_iterations());
-  defaults.set_seed(options.seed());
-  if (!ResolveOptions(defaults).ok()) return v1::RunOptions();
-  defaults.clear_curriculum();
-  defaults.clear_seed();
-  defaults.clear_total_iterations();
-  return defaults;
-}
-
 std::string OptionsPart(const RunFacts& facts) {
-  const auto defaults = OptionValues(DefaultsFor(facts.options));
-  const auto values = OptionValues(facts.options);
   std::string rows;
-  for (const google::protobuf::FieldDescriptor* field : RunOptionFields()) {
-    const auto value = values.find(field->name());
-    if (value == values.end() || field->name() == "run_name") continue;
-    const auto standard = defaults.find(field->name());
-    if (standard != defaults.end() && standard->second == value->second) continue;
-    absl::StrAppend(&rows, "<tr><td>", HtmlText(field->name()), "</td><td class=\"v\">", HtmlText(value->second), "</td><td class=\"v\">",
-                    HtmlText(DefaultText(field)), "</td></tr>\n");
+  for (const ChangedOption& option : ChangedOptions(facts.options)) {
+    absl::StrAppend(&rows, "<tr><td>", HtmlText(option.name), "</td><td class=\"v\">", HtmlText(option.value), "</td><td class=\"v\">",
+                    HtmlText(option.standard), "</td></tr>\n");
   }
   return absl::StrCat("<h2>The question: what differs from the defaults</h2>\n", HtmlTable({"option", "this run", "default"}, rows));
 }

@@ -1,7 +1,6 @@
 // report.html: a run on one page that needs no other file and no network.
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,9 +21,6 @@ std::string HtmlText(std::string_view text);
 // A row of a table, and a table in a frame that scrolls by itself where it is too wide. Cells are HTML.
 std::string HtmlRow(const std::vector<std::string>& cells, const char* tag = "td");
 std::string HtmlTable(const std::vector<std::string>& head, const std::string& rows);
-
-// Values by option's name, as options files have them.
-std::map<std::string, std::string> OptionValues(const v1::RunOptions& options);
 
 // What all pages share: <style>'s content, for a desk and for a phone.
 extern const char* const kPageStyle;

@@ -61,6 +61,8 @@ std::string PhaseText(const v1::RunStatus& status) {
       return "stopped";
     case v1::RunStatus::STATE_FAILED:
       return "failed";
+    case v1::RunStatus::STATE_PAUSED:
+      return "paused";
     default:
       return "starting";
   }

@@ -62,6 +62,8 @@ class Planner {
 
   // Fish in an environment at this iteration.
   int64_t NumFish(int64_t iteration) const { return curriculum_.PhaseOf(iteration).num_fish; }
+  // Phase of the curriculum, from 1.
+  int64_t PhaseNumber(int64_t iteration) const { return curriculum_.PhaseOf(iteration).phase; }
 
   // Everything that Plan and Fold carry along, after a Fold and before the next Plan (the gate is
   // restored by judging the same evaluations again).

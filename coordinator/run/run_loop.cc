@@ -40,6 +40,7 @@ absl::Status RunLoop::Restore(absl::Time now) {
   if (absl::Status status = evaluations_->MakeDue(training_->committed(), now); !status.ok()) {
     return status;
   }
+  if (absl::Status status = RestoreRecent(); !status.ok()) return status;
   if (absl::Status status = run_.store->SetStatus(RunState::kRunning, ""); !status.ok()) {
     return status;
   }
@@ -156,6 +157,9 @@ void RunLoop::Tick(absl::Time now) {
       End(State::kStopped, "stopped without a learner: what was not committed is computed again");
     }
   }
+  recent_.NoteLeases(now, leases_->offered(),
+                     leases_->ended(LeaseOutcome::kFailed) + leases_->ended(LeaseOutcome::kExpired) +
+                         leases_->ended(LeaseOutcome::kLost));
   const int expired = leases_->Expire(now);
   if (expired > 0) LogWarning("leases expired", {{"count", expired}});
   Advance(now);

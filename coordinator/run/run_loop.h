@@ -18,6 +18,7 @@
 #include "coordinator/run/open_run.h"
 #include "coordinator/run/ports.h"
 #include "coordinator/run/run_numbers.h"
+#include "coordinator/run/status_parts.h"
 #include "coordinator/run/training.h"
 #include "shoal/v1/run.pb.h"
 
@@ -118,6 +119,10 @@ class RunLoop {
   std::vector<LeaseRow> TakeEndedLeases();
   void FillState(v1::RunStatus& status) const;
   void FillPeers(v1::RunStatus& status, absl::Time now) const;
+  void FillCourse(v1::RunStatus& status) const;
+  void FillAlerts(v1::RunStatus& status, absl::Time now) const;
+  // What is shown of the iterations before this coordinator.
+  absl::Status RestoreRecent();
 
   RunLoopOptions options_;
   OpenedRun run_;
@@ -135,6 +140,7 @@ class RunLoop {
   WorkerId next_worker_ = 1;
   Learner learner_;
   AbsentPeers absent_;
+  RecentRun recent_;
   // When stopping and the learner's absence were both noticed first.
   absl::Time stop_waits_since_ = absl::InfiniteFuture();
 };

@@ -219,6 +219,7 @@ absl::Status RunLoop::OnUpdateDone(const v1::UpdateDone& done, absl::Time now) {
           {{"iteration", m.iteration}, {"rows", m.rows}, {"policy", done.policy_sha256()},
            {"survival_rate", m.survival_rate.value_or(-1)},
            {"rollout_seconds", m.rollout_seconds}, {"update_seconds", m.update_seconds}});
+  recent_.Add({m.iteration, now, m.survival_rate, m.step_one_ne_high_speed_share, true});
   if (absl::Status status = evaluations_->MakeDue(m.iteration, now); !status.ok()) return status;
   SendRetain();
   return run_.views->Update(*run_.store);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "coordinator/run/run_loop.h"
+#include "nlohmann/json.hpp"
 
 namespace shoal {
 namespace {
@@ -62,7 +63,64 @@ v1::RunStatus RunLoop::Status(absl::Time now) const {
   FillPeers(status, now);
   status.set_alarms(alarms_);
   status.set_alarm(alarm_);
+  FillCourse(status);
+  FillAlerts(status, now);
   return status;
+}
+
+void RunLoop::FillCourse(v1::RunStatus& status) const {
+  const int64_t iteration = std::max<int64_t>(status.iteration(), 1);
+  status.set_phase(static_cast<int32_t>(run_.planner->PhaseNumber(iteration)));
+  status.set_num_fish(static_cast<int32_t>(run_.planner->NumFish(iteration)));
+  status.set_acting_version(std::max<int64_t>(0, iteration - 1 - run_.options.policy_lag()));
+  *status.mutable_gate() = GateStatusOf(run_.options, evaluations_->last_gate());
+  if (run_.planner->tail_length() > 0) {
+    const int64_t committed = std::max<int64_t>(status.committed_iteration(), 1);
+    *status.mutable_tail() =
+        TailStatusOf(run_.planner->TailState(committed), run_.planner->TailUsed(),
+                     run_.planner->tail_length(), static_cast<int64_t>(run_.stages.size()));
+  }
+  recent_.Fill(status);
+}
+
+void RunLoop::FillAlerts(v1::RunStatus& status, absl::Time now) const {
+  AlertInput input;
+  input.over = over();
+  input.updating = !over() && training_->updating();
+  input.committed_iteration = status.committed_iteration();
+  input.total_iterations = status.total_iterations();
+  input.tail_slots = status.tail_slots();
+  input.tail_slots_left = status.tail_slots_left();
+  input.tail_schedule_ratio = status.tail().schedule_ratio();
+  input.gate_stage = status.gate_stage();
+  input.gate_failure_streak = status.gate().failure_streak();
+  if (const auto& evaluation = evaluations_->last_summary()) {
+    input.evaluation_ne_share = evaluation->step_one_ne_high_speed_share;
+    input.early_death_100 = evaluation->early_death_fraction_100;
+  }
+  recent_.Fill(input, now);
+  if (training_->last_commit() != absl::InfinitePast()) {
+    input.seconds_since_commit = absl::ToDoubleSeconds(now - training_->last_commit());
+  }
+  input.peers_missing = status.missing_size();
+  if (const IterationMeasurements* last = training_->last(); last != nullptr && last->update) {
+    input.skipped_minibatches = last->update->skipped_minibatches();
+  }
+  input.alarms = alarms_;
+  AddAlerts(input, status);
+}
+
+absl::Status RunLoop::RestoreRecent() {
+  recent_ = RecentRun();
+  const int64_t committed = std::max<int64_t>(training_->committed(), 0);
+  const int64_t shown = static_cast<int64_t>(RecentRun::kIterations);
+  for (int64_t i = std::max<int64_t>(1, committed - shown + 1); i <= committed; ++i) {
+    auto iteration = run_.store->LoadIteration(i);
+    if (!iteration.ok()) return iteration.status();
+    auto json = nlohmann::ordered_json::parse(iteration->measurements, nullptr, false);
+    if (json.is_object()) recent_.Add(PointOf(json, iteration->committed_at));
+  }
+  return absl::OkStatus();
 }
 
 RunNumbers RunLoop::Numbers(absl::Time now) const {
