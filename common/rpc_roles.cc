@@ -58,6 +58,9 @@ std::span<const MethodRoles> MethodTable() {
       {"/shoal.v1.PolicyService/GetPolicy", {Role::kActor, Role::kOperator, Role::kReader}},
       {"/shoal.v1.RunService/GetStatus", {Role::kOperator, Role::kReader}},
       {"/shoal.v1.RunService/WatchRun", {Role::kOperator, Role::kReader}},
+      {"/shoal.v1.RunService/GetGate", {Role::kOperator, Role::kReader}},
+      {"/shoal.v1.RunService/GetTail", {Role::kOperator, Role::kReader}},
+      {"/shoal.v1.RunService/DescribeRun", {Role::kOperator, Role::kReader}},
       {"/shoal.v1.RunService/StopRun", {Role::kOperator}},
       // gRPC's own services.
       {"/grpc.health.v1.Health/Check", Everybody()},

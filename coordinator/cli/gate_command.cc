@@ -1,10 +1,13 @@
 // shoal gate replay: a recorded history of evaluations through a gate with any options.
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
@@ -13,7 +16,10 @@
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/prepare_run.h"
+#include "coordinator/cli/run_target.h"
+#include "coordinator/cli/terminal.h"
 #include "coordinator/gate/replay.h"
+#include "coordinator/run/run_reports.h"
 #include "coordinator/schedule/options.h"
 #include "nlohmann/json.hpp"
 
@@ -64,12 +70,68 @@ absl::Status Replay(ReplayArguments& arguments) {
   return absl::OkStatus();
 }
 
+void PrintGateHistory(const v1::GetGateResponse& report) {
+  std::printf("%9s  %-16s  %5s  %5s  %9s  %8s  %12s\n", "iteration", "event", "stage", "phase",
+              "successes", "failures", "freeze until");
+  for (const v1::GateStatus& gate : report.history()) {
+    std::printf("%9d  %-16s  %5d  %5d  %9s  %8d  %12d%s\n", static_cast<int>(gate.iteration()),
+                gate.event().c_str(), static_cast<int>(gate.stage()),
+                static_cast<int>(gate.allowed_phase()),
+                absl::StrCat(gate.success_streak(), "/", gate.required_successes()).c_str(),
+                static_cast<int>(gate.failure_streak()), static_cast<int>(gate.freeze_until()),
+                gate.relaxed() ? "  relaxed" : "");
+  }
+}
+
+// What the last evaluation lacked of a success, criterion by criterion.
+void PrintMissing(const v1::GateStatus& gate, bool colours) {
+  if (gate.iteration() == 0) {
+    std::printf("no evaluation was judged yet; locked until iteration %d\n",
+                static_cast<int>(gate.lock_iteration()));
+    return;
+  }
+  std::printf("\nfor the next success (of %d running; measured at iteration %d):\n",
+              static_cast<int>(gate.required_successes()), static_cast<int>(gate.iteration()));
+  std::printf("  %-35s  %10s  %4s  %10s\n", "criterion", "measured", "", "threshold");
+  for (const v1::GateCriterionStatus& c : gate.criteria()) {
+    const bool failure = absl::StartsWith(c.name(), "failure_");
+    // A failure is what must not hold.
+    const bool met = failure ? !c.held() : c.held();
+    const char* const relation = failure || c.name() == "success_p10" ? ">=" : "<=";
+    const std::string verdict = !c.on() ? Tinted("off", Tint::kQuiet, colours)
+                                : met   ? Tinted("met", Tint::kGood, colours)
+                                        : Tinted("missed", Tint::kBad, colours);
+    std::printf("  %-35s  %10s  %4s  %10.5g  %s\n", c.name().c_str(),
+                c.has_value() ? absl::StrFormat("%.5g", c.value()).c_str() : "-", relation,
+                c.threshold(), verdict.c_str());
+  }
+  if (gate.lock_iteration() >= gate.iteration()) {
+    std::printf("  locked until iteration %d, whatever is measured\n",
+                static_cast<int>(gate.lock_iteration()));
+  } else if (gate.freeze_until() > gate.iteration()) {
+    std::printf("  frozen until iteration %d\n", static_cast<int>(gate.freeze_until()));
+  }
+}
+
+int ShowGate(const RunTarget& target) {
+  if (absl::Status s = CheckRunTarget(target, "gate"); !s.ok()) return ReportError(s);
+  auto report = AskOrRead(target, &v1::RunService::Stub::GetGate, GateReport);
+  if (!report.ok()) return ReportError(report.status());
+  if (target.output == "json") return PrintJson(*report);
+  PrintGateHistory(*report);
+  PrintMissing(report->gate(), WantsColours(STDOUT_FILENO));
+  return kExitDone;
+}
+
 }  // namespace
 
 Command AddGateReplayCommand(CLI::App& app) {
   auto arguments = std::make_shared<ReplayArguments>();
-  CLI::App* gate = app.add_subcommand("gate", "the penalty gate");
-  gate->require_subcommand(1);
+  auto target = std::make_shared<RunTarget>();
+  CLI::App* gate = app.add_subcommand(
+      "gate", "the penalty gate: what it answered, and what the next success lacks");
+  gate->require_subcommand(0, 1);
+  AddRunTarget(*gate, *target);
   CLI::App* replay =
       gate->add_subcommand("replay", "run a history of evaluations through a gate with any options");
   replay->add_option("--history", arguments->history, "an eval_multi_history.jsonl")
@@ -80,7 +142,8 @@ Command AddGateReplayCommand(CLI::App& app) {
       ->type_name("FILE");
   replay->add_flag("--json", arguments->json, "one JSON record a line");
   AddRunOptions(*replay, arguments->given);
-  return Command{gate, [arguments] {
+  return Command{gate, [arguments, target, replay] {
+                   if (!replay->parsed()) return ShowGate(*target);
                    const absl::Status status = Replay(*arguments);
                    return status.ok() ? kExitDone : ReportError(status);
                  }};

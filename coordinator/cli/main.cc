@@ -11,6 +11,7 @@
 #include "coordinator/cli/connection_options.h"
 #include "coordinator/cli/compare_command.h"
 #include "coordinator/cli/exit_codes.h"
+#include "coordinator/cli/look_commands.h"
 
 int main(int argc, char** argv) {
   using namespace shoal;  // NOLINT: main cannot be in a namespace
@@ -23,13 +24,15 @@ int main(int argc, char** argv) {
   app.name("shoal");
   app.set_version_flag("--version", VersionLine("shoal"));
   app.require_subcommand(1);
-  const std::vector<Command> commands = {AddTrainCommand(app), AddEvalCommand(app),
+  std::vector<Command> commands = {AddTrainCommand(app), AddEvalCommand(app),
                                          AddStatusCommand(app), AddGateReplayCommand(app),
                                          AddTailMakeCommand(app), AddVerifyCommand(app),
                                          AddRunsCommand(app), AddIterationsCommand(app),
                                          AddEvalsCommand(app), AddCheckpointsCommand(app),
                                          AddVideoCommand(app),
                                          AddReportCommand(app), AddPlotCommand(app), AddCompareCommand(app)};
+  const std::vector<Command> looks = AddLookCommands(app);
+  commands.insert(commands.end(), looks.begin(), looks.end());
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);
   if (!outcome.ok()) return ReportError(outcome.status());
   if (*outcome == CommandLineOutcome::kShown) return kExitDone;

@@ -18,7 +18,7 @@ void AddRunTarget(CLI::App& command, RunTarget& target, bool output) {
       .add_option("--coordinator", target.coordinator,
                   "ask the coordinator there: unix:/path or host:port")
       ->type_name("ADDRESS");
-  command.add_option("--out", target.out, "folder of all runs")
+  command.add_option("--out,--runs", target.out, "folder of all runs")
       ->type_name("DIR")
       ->capture_default_str();
   command.add_option("--timeout", target.timeout, "wait so long for an answer, seconds")

@@ -10,6 +10,8 @@
 #include "common/files.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/exit_codes.h"
+#include "coordinator/cli/run_target.h"
+#include "coordinator/run/run_reports.h"
 #include "coordinator/tail/make_mix.h"
 #include "coordinator/tail/mix_file.h"
 
@@ -95,12 +97,69 @@ absl::Status Make(const MakeArguments& arguments) {
   return WriteFileAtomically(arguments.out, *mix);
 }
 
+// "0-3, 7", and so on.
+std::string Ranges(const std::vector<int>& numbers) {
+  std::string text;
+  for (size_t i = 0; i < numbers.size();) {
+    size_t end = i;
+    while (end + 1 < numbers.size() && numbers[end + 1] == numbers[end] + 1) ++end;
+    absl::StrAppend(&text, text.empty() ? "" : ", ", numbers[i]);
+    if (end > i) absl::StrAppend(&text, "-", numbers[end]);
+    i = end + 1;
+  }
+  return text;
+}
+
+void PrintTail(const v1::GetTailResponse& report) {
+  const v1::TailStatus& tail = report.tail();
+  std::printf("slots %d, left %d, taken %d; %.2f of the planned pace; refills %d\n\n",
+              static_cast<int>(tail.slots()), static_cast<int>(tail.slots_left()),
+              static_cast<int>(tail.used_total()), tail.schedule_ratio(),
+              static_cast<int>(tail.refills()));
+  std::printf("%5s  %10s  %10s  %7s  %7s  %6s  %s\n", "stage", "iterations", "velocities", "slots",
+              "used", "share", "file");
+  for (const v1::TailStageStatus& stage : report.stages()) {
+    const double share = stage.slots() > 0 ? 100.0 * stage.used() / stage.slots() : 0;
+    std::printf("%5d  %10d  %10d  %7d  %7d  %4.0f %%  %s%s\n", static_cast<int>(stage.stage()),
+                static_cast<int>(stage.iterations()), static_cast<int>(stage.velocities()),
+                static_cast<int>(stage.slots()), static_cast<int>(stage.used()), share,
+                stage.path().c_str(), stage.stage() == tail.stage() ? "  (current)" : "");
+  }
+  std::printf("\n%9s  %6s  %9s  %13s  %12s\n", "iteration", "begun", "overrides", "forced resets",
+              "planned pace");
+  for (const v1::TailIteration& i : report.iterations()) {
+    std::printf("%9d  %6d  %9d  %13d  %12.2f\n", static_cast<int>(i.iteration()),
+                static_cast<int>(i.episodes_begun()), static_cast<int>(i.overrides()),
+                static_cast<int>(i.forced_resets()), i.schedule_ratio());
+  }
+  std::vector<int> unused;
+  for (int e = 0; e < report.used_size(); ++e) {
+    if (report.used(e) == 0) unused.push_back(e);
+  }
+  std::printf("\nenvironments that have used none of their %d slots: %s\n",
+              static_cast<int>(report.slots_each()),
+              unused.empty() ? "none" : absl::StrCat(unused.size(), " of ", report.used_size(), " (",
+                                                     Ranges(unused), ")").c_str());
+}
+
+int ShowTail(const RunTarget& target) {
+  if (absl::Status s = CheckRunTarget(target, "tail"); !s.ok()) return ReportError(s);
+  auto report = AskOrRead(target, &v1::RunService::Stub::GetTail, TailReport);
+  if (!report.ok()) return ReportError(report.status());
+  if (target.output == "json") return PrintJson(*report);
+  PrintTail(*report);
+  return kExitDone;
+}
+
 }  // namespace
 
 Command AddTailMakeCommand(CLI::App& app) {
   auto a = std::make_shared<MakeArguments>();
-  CLI::App* tail = app.add_subcommand("tail", "tail seeds");
-  tail->require_subcommand(1);
+  auto target = std::make_shared<RunTarget>();
+  CLI::App* tail = app.add_subcommand(
+      "tail", "tail seeds: what a run has used of them by stage, iteration and environment");
+  tail->require_subcommand(0, 1);
+  AddRunTarget(*tail, *target);
   CLI::App* make = tail->add_subcommand("make", "make a mix file of predator velocities");
   make->add_option("--preset", a->preset, "the stage files of a preset, into the folder --out")
       ->type_name("NAME");
@@ -125,7 +184,8 @@ Command AddTailMakeCommand(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{10000000}))
       ->capture_default_str();
   make->add_option("--seed", a->seed, "seed of what is drawn")->capture_default_str();
-  return Command{tail, [a] {
+  return Command{tail, [a, target, make] {
+                   if (!make->parsed()) return ShowTail(*target);
                    const absl::Status status = Make(*a);
                    return status.ok() ? kExitDone : ReportError(status);
                  }};

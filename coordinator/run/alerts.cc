@@ -42,7 +42,7 @@ std::string TailQueueExhausted(const AlertInput& in) {
 std::string PenaltyGateStuck(const AlertInput& in) {
   if (in.gate_failure_streak < kStuckFailures || in.gate_stage != 0) return "";
   return absl::StrCat(in.gate_failure_streak,
-                      " evaluations running failed at the gate (`shoal gate show` says by what)");
+                      " evaluations running failed at the gate (`shoal gate RUN` says by what)");
 }
 
 std::string NeHotspotRising(const AlertInput& in) {

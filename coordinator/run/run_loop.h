@@ -58,6 +58,9 @@ class RunLoop {
   // Stop after the next commit, or when the learner that it needs does not come back.
   void Stop(absl::Time now);
 
+  // For reports.
+  const RunStore& store() const { return *run_.store; }
+
   v1::RunStatus Status(absl::Time now) const;
   RunNumbers Numbers(absl::Time now) const;
   // Done, stopped or failed: nothing will happen any more.

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/rpc.h"
+#include "coordinator/run/run_reports.h"
 
 namespace shoal {
 namespace {
@@ -23,6 +25,16 @@ bool Over(const v1::RunStatus& status) {
   return status.state() == v1::RunStatus::STATE_DONE ||
          status.state() == v1::RunStatus::STATE_STOPPED ||
          status.state() == v1::RunStatus::STATE_FAILED;
+}
+
+// What a report says of the run's store.
+template <class Response>
+grpc::Status Report(RunHost& host, absl::StatusOr<Response> (*report)(const RunStore&),
+                    Response* response) {
+  auto made = host.With([&](RunLoop& loop, absl::Time) { return report(loop.store()); });
+  if (!made.ok()) return ToGrpc(made.status());
+  *response = *std::move(made);
+  return grpc::Status::OK;
 }
 
 CallLimits ToCallLimits(const RunServiceOptions& options) {
@@ -95,6 +107,25 @@ grpc::Status RunServiceImpl::StopRun(grpc::ServerContext* context, const v1::Sto
   host_->With([](RunLoop& loop, absl::Time now) { loop.Stop(now); });
   *response->mutable_status() = host_->Status();
   return grpc::Status::OK;
+}
+
+grpc::Status RunServiceImpl::GetGate(grpc::ServerContext* context, const v1::GetGateRequest*,
+                                     v1::GetGateResponse* response) {
+  if (grpc::Status status = Admit(*context, "GetGate"); !status.ok()) return status;
+  return Report(*host_, GateReport, response);
+}
+
+grpc::Status RunServiceImpl::GetTail(grpc::ServerContext* context, const v1::GetTailRequest*,
+                                     v1::GetTailResponse* response) {
+  if (grpc::Status status = Admit(*context, "GetTail"); !status.ok()) return status;
+  return Report(*host_, TailReport, response);
+}
+
+grpc::Status RunServiceImpl::DescribeRun(grpc::ServerContext* context,
+                                         const v1::DescribeRunRequest*,
+                                         v1::DescribeRunResponse* response) {
+  if (grpc::Status status = Admit(*context, "DescribeRun"); !status.ok()) return status;
+  return Report(*host_, RunDescription, response);
 }
 
 }  // namespace shoal

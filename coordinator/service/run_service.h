@@ -39,6 +39,12 @@ class RunServiceImpl final : public v1::RunService::Service {
                         grpc::ServerWriter<v1::WatchRunResponse>* writer) override;
   grpc::Status StopRun(grpc::ServerContext* context, const v1::StopRunRequest* request,
                        v1::StopRunResponse* response) override;
+  grpc::Status GetGate(grpc::ServerContext* context, const v1::GetGateRequest* request,
+                       v1::GetGateResponse* response) override;
+  grpc::Status GetTail(grpc::ServerContext* context, const v1::GetTailRequest* request,
+                       v1::GetTailResponse* response) override;
+  grpc::Status DescribeRun(grpc::ServerContext* context, const v1::DescribeRunRequest* request,
+                           v1::DescribeRunResponse* response) override;
 
  private:
   // ResourceExhausted where the caller's host asks too often.
