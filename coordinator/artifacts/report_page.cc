@@ -23,7 +23,7 @@ const char* const kPageStyle =
     "b.met{color:#1d7a3c}b.missed{color:#b3261e}.small{font-size:.85rem;color:#55626e}svg{width:100%;height:auto;font-size:13px;fill:#44505c}"
     "figure{margin:.5rem 0}video{width:100%;max-width:30rem;height:auto;background:#000}.videos{display:grid;gap:1rem;"
     "grid-template-columns:repeat(auto-fill,minmax(min(100%,17rem),1fr))}figcaption{font-size:.85rem;color:#55626e}"
-    "@media(max-width:600px){svg{font-size:19px}}";
+    "@media(max-width:600px){svg{font-size:19px}td:first-child{white-space:normal;min-width:6rem}}";
 
 std::string HtmlRow(const std::vector<std::string>& cells, const char* tag) {
   std::string row = "<tr>";
