@@ -67,13 +67,13 @@ void PlotScript::BeginPanel(const Panel& panel) {
                         panel.y2_label.empty() ? 3 : 11);
   Add("set tics nomirror out scale 0.6 textcolor rgb '#44505c'");
   Add("set grid ytics lc rgb '#e3e8ed' lw 1 lt 1");
-  Add(absl::StrFormat("set key bmargin center horizontal Left reverse samplen 2.2 width 2 offset 0,-0.5 textcolor rgb '%s'",
+  Add(absl::StrFormat("set key bmargin center horizontal Left reverse samplen 2.2 width 2 textcolor rgb '%s'",
                       kInk));
   Add(absl::StrFormat("set title %s font ',15' textcolor rgb '%s' offset 0,%g",
                       GnuplotText(panel.title), kInk, panel.phase_names ? 1.6 : 0.0));
   Add(absl::StrFormat("set tmargin %g", panel.phase_names ? 5.5 : 2.5));
   Add("set lmargin 11\nset rmargin 11\nset bmargin 7.5");
-  Add(absl::StrFormat("set xlabel 'iteration' textcolor rgb '%s'", kInk));
+  Add(absl::StrFormat("set xlabel 'iteration' offset 0,0.4 textcolor rgb '%s'", kInk));
   Add(absl::StrFormat("set xrange [0:%.6g]", last + 0.5));
   Add(absl::StrFormat("set ylabel %s textcolor rgb '%s'", GnuplotText(panel.y_label), kInk));
   const double top = panel.gate_events ? kGateTop : 1.02;
