@@ -25,7 +25,7 @@ EvaluationFacts Evaluation(int64_t iteration, std::vector<uint64_t> seeds, std::
   return e;
 }
 
-RunFacts Run(const std::string& name, double learning_rate, std::vector<EvaluationFacts> evaluations) {
+RunFacts RunOf(const std::string& name, double learning_rate, std::vector<EvaluationFacts> evaluations) {
   RunFacts facts;
   facts.info.name = name;
   facts.info.status = RunState::kDone;
@@ -51,8 +51,8 @@ RunComparison Compared(const std::vector<RunFacts>& runs) {
 }
 
 TEST(Compare, PairsScenesBySeedWhateverTheirOrder) {
-  const RunComparison c = Compared({Run("a", 1e-3, {Evaluation(10, {1, 2, 3, 4}, {0.5, 0.6, 0.7, 0.8})}),
-                                    Run("b", 1e-3, {Evaluation(12, {4, 3, 2, 9}, {0.9, 0.7, 0.5, 0.1})})});
+  const RunComparison c = Compared({RunOf("a", 1e-3, {Evaluation(10, {1, 2, 3, 4}, {0.5, 0.6, 0.7, 0.8})}),
+                                    RunOf("b", 1e-3, {Evaluation(12, {4, 3, 2, 9}, {0.9, 0.7, 0.5, 0.1})})});
   ASSERT_EQ(c.paired.size(), 1u);
   const PairedScenes& p = c.paired[0];
   // Seeds 4, 3 and 2: +0.1, 0 and -0.1; the other scenes have no part in it.
@@ -69,8 +69,8 @@ TEST(Compare, PairsScenesBySeedWhateverTheirOrder) {
 
 TEST(Compare, AnEqualShiftOnEverySceneHasNoWidth) {
   // Scenes differ by much more than the runs do: only the pairing shows the difference.
-  const RunComparison c = Compared({Run("a", 1e-3, {Evaluation(10, {1, 2, 3}, {0.125, 0.5, 0.75})}),
-                                    Run("b", 1e-3, {Evaluation(10, {1, 2, 3}, {0.25, 0.625, 0.875})})});
+  const RunComparison c = Compared({RunOf("a", 1e-3, {Evaluation(10, {1, 2, 3}, {0.125, 0.5, 0.75})}),
+                                    RunOf("b", 1e-3, {Evaluation(10, {1, 2, 3}, {0.25, 0.625, 0.875})})});
   ASSERT_EQ(c.paired.size(), 1u);
   EXPECT_DOUBLE_EQ(c.paired[0].result.difference.mean, 0.125);
   EXPECT_DOUBLE_EQ(c.paired[0].result.difference.low, 0.125);
@@ -80,18 +80,18 @@ TEST(Compare, AnEqualShiftOnEverySceneHasNoWidth) {
 
 TEST(Compare, DoesNotPairWhatIsNotAlike) {
   auto other = Evaluation(10, {1, 2, 3}, {0.1, 0.2, 0.3});
-  const RunFacts a = Run("a", 1e-3, {other});
+  const RunFacts a = RunOf("a", 1e-3, {other});
   other.summary.num_fish = 48;
-  EXPECT_TRUE(Compared({a, Run("b", 1e-3, {other})}).paired.empty());
+  EXPECT_TRUE(Compared({a, RunOf("b", 1e-3, {other})}).paired.empty());
   other.summary.num_fish = 96;
   other.kind = "final";
-  EXPECT_TRUE(Compared({a, Run("b", 1e-3, {other})}).paired.empty());
-  EXPECT_TRUE(Compared({a, Run("b", 1e-3, {Evaluation(10, {7, 8, 9}, {0.1, 0.2, 0.3})})}).paired.empty());
-  EXPECT_THAT(ComparisonText(Compared({a, Run("b", 1e-3, {})})), HasSubstr("No evaluations played the same scenes"));
+  EXPECT_TRUE(Compared({a, RunOf("b", 1e-3, {other})}).paired.empty());
+  EXPECT_TRUE(Compared({a, RunOf("b", 1e-3, {Evaluation(10, {7, 8, 9}, {0.1, 0.2, 0.3})})}).paired.empty());
+  EXPECT_THAT(ComparisonText(Compared({a, RunOf("b", 1e-3, {})})), HasSubstr("No evaluations played the same scenes"));
 }
 
 TEST(Compare, ShowsOnlyOptionsThatDifferAndFiguresOfEachRun) {
-  const RunComparison c = Compared({Run("a", 1e-3, {Evaluation(10, {1, 2}, {0.5, 0.75})}), Run("b", 2e-3, {})});
+  const RunComparison c = Compared({RunOf("a", 1e-3, {Evaluation(10, {1, 2}, {0.5, 0.75})}), RunOf("b", 2e-3, {})});
   ASSERT_EQ(c.options.size(), 1u);
   EXPECT_EQ(c.options[0].name, "learning_rate");
   EXPECT_EQ(c.options[0].values, (std::vector<std::string>{"0.001", "0.002"}));
@@ -109,9 +109,9 @@ TEST(Compare, ShowsOnlyOptionsThatDifferAndFiguresOfEachRun) {
 }
 
 TEST(Compare, ThePageEscapesAndNeedsTwoRuns) {
-  const RunFacts a = Run("<script>a</script>", 1e-3, {});
+  const RunFacts a = RunOf("<script>a</script>", 1e-3, {});
   EXPECT_EQ(CompareRuns({a}).status().code(), absl::StatusCode::kInvalidArgument);
-  const std::string page = ComparisonPage(Compared({a, Run("b", 2e-3, {})}));
+  const std::string page = ComparisonPage(Compared({a, RunOf("b", 2e-3, {})}));
   EXPECT_THAT(page, HasSubstr("&lt;script&gt;a"));
   EXPECT_THAT(page, Not(HasSubstr("<script")));
   EXPECT_THAT(page, HasSubstr("learning_rate"));
