@@ -61,7 +61,9 @@ std::span<const MethodRoles> MethodTable() {
       {"/shoal.v1.RunService/GetGate", {Role::kOperator, Role::kReader}},
       {"/shoal.v1.RunService/GetTail", {Role::kOperator, Role::kReader}},
       {"/shoal.v1.RunService/DescribeRun", {Role::kOperator, Role::kReader}},
+      {"/shoal.v1.RunService/ListOrders", {Role::kOperator, Role::kReader}},
       {"/shoal.v1.RunService/StopRun", {Role::kOperator}},
+      {"/shoal.v1.RunService/GiveOrder", {Role::kOperator}},
       // gRPC's own services.
       {"/grpc.health.v1.Health/Check", Everybody()},
       {"/grpc.health.v1.Health/Watch", Everybody()},

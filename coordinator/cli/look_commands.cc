@@ -20,6 +20,7 @@
 #include "coordinator/cli/run_target.h"
 #include "coordinator/cli/status_text.h"
 #include "coordinator/cli/terminal.h"
+#include "coordinator/run/orders.h"
 #include "coordinator/run/run_reports.h"
 
 namespace shoal {
@@ -70,6 +71,13 @@ int RunDescribe(const RunTarget& target) {
   for (const v1::OptionDifference& option : run->differences()) {
     std::printf("  %s: %s (default %s)\n", option.name().c_str(), option.value().c_str(),
                 option.default_value().c_str());
+  }
+  std::printf("orders:%s\n", run->orders_size() == 0 ? " none" : "");
+  for (const v1::Order& order : run->orders()) {
+    const std::string when = order.iteration() > 0 ? absl::StrCat("iteration ", order.iteration())
+                                                   : std::string("waits");
+    std::printf("  %lld  %-12s  %s\n", static_cast<long long>(order.id()), when.c_str(),
+                OrderText(order).c_str());
   }
   return kExitDone;
 }

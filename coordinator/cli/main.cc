@@ -8,10 +8,11 @@
 #include "common/logging.h"
 #include "common/version.h"
 #include "coordinator/cli/commands.h"
-#include "coordinator/cli/connection_options.h"
 #include "coordinator/cli/compare_command.h"
+#include "coordinator/cli/connection_options.h"
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/look_commands.h"
+#include "coordinator/cli/order_command.h"
 
 int main(int argc, char** argv) {
   using namespace shoal;  // NOLINT: main cannot be in a namespace
@@ -20,19 +21,21 @@ int main(int argc, char** argv) {
   log.component = "shoal";
   log.level = LogLevel::kWarning;
   if (absl::Status status = SetUpLogging(log); !status.ok()) return ReportError(status);
-  CLI::App app("shoal trains a fish school to survive a predator, and runs the experiments around it");
+  CLI::App app(
+      "shoal trains a fish school to survive a predator, and runs the experiments around it");
   app.name("shoal");
   app.set_version_flag("--version", VersionLine("shoal"));
   app.require_subcommand(1);
-  std::vector<Command> commands = {AddTrainCommand(app), AddEvalCommand(app),
-                                         AddStatusCommand(app), AddGateReplayCommand(app),
-                                         AddTailMakeCommand(app), AddVerifyCommand(app),
-                                         AddRunsCommand(app), AddIterationsCommand(app),
-                                         AddEvalsCommand(app), AddCheckpointsCommand(app),
-                                         AddVideoCommand(app),
-                                         AddReportCommand(app), AddPlotCommand(app), AddCompareCommand(app)};
-  const std::vector<Command> looks = AddLookCommands(app);
-  commands.insert(commands.end(), looks.begin(), looks.end());
+  std::vector<Command> commands = {
+      AddTrainCommand(app),       AddEvalCommand(app),       AddStatusCommand(app),
+      AddGateReplayCommand(app),  AddTailMakeCommand(app),   AddVerifyCommand(app),
+      AddRunsCommand(app),        AddIterationsCommand(app), AddEvalsCommand(app),
+      AddCheckpointsCommand(app), AddVideoCommand(app),      AddReportCommand(app),
+      AddPlotCommand(app),        AddCompareCommand(app)};
+  for (const auto add : {AddLookCommands, AddOrderCommands}) {
+    const std::vector<Command> more = add(app);
+    commands.insert(commands.end(), more.begin(), more.end());
+  }
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);
   if (!outcome.ok()) return ReportError(outcome.status());
   if (*outcome == CommandLineOutcome::kShown) return kExitDone;

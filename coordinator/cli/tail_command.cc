@@ -10,6 +10,7 @@
 #include "common/files.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/exit_codes.h"
+#include "coordinator/cli/order_command.h"
 #include "coordinator/cli/run_target.h"
 #include "coordinator/run/run_reports.h"
 #include "coordinator/tail/make_mix.h"
@@ -156,10 +157,14 @@ int ShowTail(const RunTarget& target) {
 Command AddTailMakeCommand(CLI::App& app) {
   auto a = std::make_shared<MakeArguments>();
   auto target = std::make_shared<RunTarget>();
+  auto refill_order = std::make_shared<OrderArguments>();
   CLI::App* tail = app.add_subcommand(
       "tail", "tail seeds: what a run has used of them by stage, iteration and environment");
   tail->require_subcommand(0, 1);
   AddRunTarget(*tail, *target);
+  CLI::App* refill = tail->add_subcommand(
+      "refill", "give each environment's used slots of its current stage back, in a run that is on");
+  AddOrderOptions(*refill, *refill_order, v1::Order::KIND_TAIL_REFILL, true);
   CLI::App* make = tail->add_subcommand("make", "make a mix file of predator velocities");
   make->add_option("--preset", a->preset, "the stage files of a preset, into the folder --out")
       ->type_name("NAME");
@@ -184,7 +189,8 @@ Command AddTailMakeCommand(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{10000000}))
       ->capture_default_str();
   make->add_option("--seed", a->seed, "seed of what is drawn")->capture_default_str();
-  return Command{tail, [a, target, make] {
+  return Command{tail, [a, target, refill_order, make, refill] {
+                   if (refill->parsed()) return GiveOrder(*refill_order, "tail refill");
                    if (!make->parsed()) return ShowTail(*target);
                    const absl::Status status = Make(*a);
                    return status.ok() ? kExitDone : ReportError(status);

@@ -55,6 +55,22 @@ Planner::Planner(const v1::RunOptions& options, Curriculum curriculum, PenaltySc
   answers_.push_back(GateAnswer{1, gate_.stage(), gate_.allowed_phase()});
 }
 
+absl::Status Planner::SetOptions(const v1::RunOptions& options) {
+  auto entropy = EntropySchedule::Create(options);
+  if (!entropy.ok()) return entropy.status();
+  auto learning_rate = LearningRate::Create(options);
+  if (!learning_rate.ok()) return learning_rate.status();
+  if (absl::Status status = tail_.SetOptions(options); !status.ok()) return status;
+  entropy_ = *std::move(entropy);
+  learning_rate_ = *std::move(learning_rate);
+  options_ = options;
+  return absl::OkStatus();
+}
+
+absl::Status Planner::CheckOptions(const v1::RunOptions& options) const {
+  return Planner(*this).SetOptions(options);
+}
+
 int Planner::num_shards() const {
   return static_cast<int>((options_.num_envs() + options_.envs_per_shard() - 1) /
                           options_.envs_per_shard());

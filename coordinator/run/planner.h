@@ -51,6 +51,14 @@ class Planner {
   // The next iteration's plan; `iteration` must be one more than the last folded.
   PlannedIteration Plan(int64_t iteration);
 
+  // Before Plan(): the options that may change while a run is on (orders.h) are those of `options`
+  // from the next plan on; all others must be as they were. CheckOptions: whether they could be.
+  // InvalidArgument: a value that an option may not have.
+  absl::Status SetOptions(const v1::RunOptions& options);
+  absl::Status CheckOptions(const v1::RunOptions& options) const;
+  // Before Plan(): gives each environment's used slots of its current tail stage back.
+  void RefillTail() { tail_.Refill(); }
+
   // Takes the rollouts of the planned iteration in, in shard order. The measurements have everything
   // but the update's figures and the seconds. InvalidArgument where a record contradicts the plan.
   absl::StatusOr<IterationMeasurements> Fold(const v1::IterationPlan& plan,

@@ -31,8 +31,13 @@ absl::Status RunLoop::Restore(absl::Time now) {
   LeaseOptions lease_options;
   lease_options.lease_time = options_.lease_time;
   leases_ = std::make_unique<LeaseTable>(lease_options, *fencing);
+  auto orders = run_.store->Orders();
+  if (!orders.ok()) return orders.status();
+  auto last_plan = run_.store->LastPlan();
+  if (!last_plan.ok()) return last_plan.status();
+  orders_ = OrderBook(run_.options, *std::move(orders), *last_plan);
   training_ = std::make_unique<Training>(run_.options, run_.planner.get(), run_.store.get(),
-                                         leases_.get());
+                                         leases_.get(), &orders_);
   evaluations_ = std::make_unique<Evaluations>(run_.options, run_.planner.get(),
                                                run_.store.get(), leases_.get());
   if (absl::Status status = training_->Restore(); !status.ok()) return status;
@@ -76,7 +81,7 @@ absl::Status RunLoop::TryAdvance(absl::Time now) {
     End(State::kDone, "");
     return absl::OkStatus();
   }
-  while (!stopping_) {
+  while (!stopping_ && !orders_.paused()) {
     auto planned = training_->PlanNext(evaluations_->judged_iteration(), now);
     if (!planned.ok()) return planned.status();
     if (!*planned) break;
@@ -126,9 +131,8 @@ void RunLoop::SendRetain() {
   for (int64_t i = std::max<int64_t>(0, committed - run_.options.policy_lag() - 1); i <= committed; ++i) {
     keep.insert(i);
   }
-  for (int64_t i = 0; i <= committed;
-       i += run_.options.checkpoint_interval()) {
-    keep.insert(i);
+  for (int64_t i = 0; i <= committed; ++i) {
+    if (orders_.KeepsCheckpoint(i)) keep.insert(i);
   }
   for (int64_t i : evaluations_->NeededIterations()) keep.insert(i);
   for (int64_t i : keep) retain->add_iterations(i);
@@ -169,6 +173,31 @@ void RunLoop::Stop(absl::Time now) {
   if (!stopping_) LogInfo("stopping after the next commit");
   stopping_ = true;
   Advance(now);
+}
+
+absl::StatusOr<v1::Order> RunLoop::GiveOrder(const v1::Order& asked, absl::Time now) {
+  auto order = orders_.Check(asked, training_->total());
+  if (!order.ok() || order->id() != orders_.next_id()) return order;
+  if (over()) return absl::FailedPreconditionError("the run is over: it takes no more orders");
+  if (order->kind() == v1::Order::KIND_TAIL_REFILL && run_.planner->tail_length() == 0) {
+    return absl::FailedPreconditionError("the run has no tail queue that could be refilled");
+  }
+  if (order->kind() == v1::Order::KIND_SET) {
+    absl::Status status = run_.planner->CheckOptions(orders_.OptionsWith(*order));
+    if (!status.ok()) return status;
+  }
+  if (absl::Status status = run_.store->AddOrder(*order); !status.ok()) {
+    Check(status);
+    return status;
+  }
+  LogInfo("order taken", {{"order", OrderText(*order)}, {"id", order->id()}, {"next_plan", orders_.next_plan()}});
+  orders_.Add(*order);
+  if (order->kind() == v1::Order::KIND_STOP) {
+    Stop(now);
+  } else {
+    Advance(now);
+  }
+  return orders_.orders()[static_cast<size_t>(order->id() - 1)];
 }
 
 void RunLoop::Check(const absl::Status& status) {

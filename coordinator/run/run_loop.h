@@ -58,6 +58,10 @@ class RunLoop {
   // Stop after the next commit, or when the learner that it needs does not come back.
   void Stop(absl::Time now);
 
+  // An order (RunService.GiveOrder has the errors), recorded when this returns; a pause, resume or stop
+  // acts now, the others with a plan.
+  absl::StatusOr<v1::Order> GiveOrder(const v1::Order& order, absl::Time now);
+  const std::vector<v1::Order>& orders() const { return orders_.orders(); }
   // For reports.
   const RunStore& store() const { return *run_.store; }
 
@@ -130,6 +134,7 @@ class RunLoop {
   RunLoopOptions options_;
   OpenedRun run_;
   std::unique_ptr<LeaseTable> leases_;
+  OrderBook orders_;
   std::unique_ptr<Training> training_;
   std::unique_ptr<Evaluations> evaluations_;
 

@@ -208,6 +208,9 @@ absl::StatusOr<v1::DescribeRunResponse> RunDescription(const RunStore& store) {
     difference.set_value(option.value);
     difference.set_default_value(option.standard);
   }
+  auto orders = store.Orders();
+  if (!orders.ok()) return orders.status();
+  description.mutable_orders()->Add(orders->begin(), orders->end());
   return description;
 }
 

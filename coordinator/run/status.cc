@@ -80,12 +80,15 @@ void RunLoop::FillCourse(v1::RunStatus& status) const {
         TailStatusOf(run_.planner->TailState(committed), run_.planner->TailUsed(),
                      run_.planner->tail_length(), static_cast<int64_t>(run_.stages.size()));
   }
+  status.set_paused(orders_.paused());
+  status.set_orders_pending(orders_.pending());
   recent_.Fill(status);
 }
 
 void RunLoop::FillAlerts(v1::RunStatus& status, absl::Time now) const {
   AlertInput input;
   input.over = over();
+  input.paused = orders_.paused();
   input.updating = !over() && training_->updating();
   input.committed_iteration = status.committed_iteration();
   input.total_iterations = status.total_iterations();
@@ -200,7 +203,12 @@ void RunLoop::FillState(v1::RunStatus& status) const {
     case State::kRunning:
       break;
   }
-  if (stopping_) status.set_message("stopping after this iteration's commit");
+  if (stopping_) {
+    status.set_message("stopping after this iteration's commit");
+  } else if (orders_.paused()) {
+    status.set_message(training_->in_flight() ? "pausing after this iteration's commit"
+                                              : "paused by order; `shoal resume` goes on");
+  }
   if (!learner_.ready) {
     status.set_state(v1::RunStatus::STATE_WAITING_FOR_LEARNER);
     if (!stopping_) {
@@ -218,6 +226,8 @@ void RunLoop::FillState(v1::RunStatus& status) const {
     status.set_state(v1::RunStatus::STATE_UPDATE);
   } else if (training_->in_flight()) {
     status.set_state(v1::RunStatus::STATE_ROLLOUT);
+  } else if (orders_.paused() && evaluations_->idle()) {
+    status.set_state(v1::RunStatus::STATE_PAUSED);
   } else {
     status.set_state(v1::RunStatus::STATE_EVALUATION);
   }

@@ -9,10 +9,21 @@
 #include "nlohmann/json.hpp"
 
 namespace shoal {
+namespace {
+
+// The measurements with the orders that acted on the iteration, where there were any.
+std::string MeasurementsText(const IterationMeasurements& measurements,
+                             const std::vector<v1::Order>& acting) {
+  nlohmann::ordered_json json = ToJson(measurements);
+  for (const v1::Order& order : acting) json["orders"].push_back(OrderText(order));
+  return json.dump();
+}
+
+}  // namespace
 
 Training::Training(const v1::RunOptions& options, Planner* planner, RunStore* store,
-                   LeaseTable* leases)
-    : options_(options), planner_(planner), store_(store), leases_(leases) {
+                   LeaseTable* leases, OrderBook* orders)
+    : options_(options), planner_(planner), store_(store), leases_(leases), orders_(orders) {
   shard_states_.resize(planner_->num_shards());
 }
 
@@ -73,7 +84,7 @@ absl::StatusOr<std::optional<int64_t>> Training::RestorePoint(
 std::vector<int64_t> Training::StatesToDrop(int64_t committed) const {
   const int64_t old = committed - kKeptStates;
   // What a policy did whose checkpoint stays can be computed again, given the states before.
-  const bool needed = (old - options_.policy_lag()) % options_.checkpoint_interval() == 0;
+  const bool needed = orders_->KeepsCheckpoint(old - options_.policy_lag());
   if (old < 1 || needed) return {};
   return {old};
 }
@@ -130,11 +141,15 @@ absl::StatusOr<bool> Training::PlanNext(int64_t judged, absl::Time now) {
   const auto hash = PolicyHash(version);
   if (!hash || next > committed_ + 1 + options_.policy_lag()) return false;
 
+  if (absl::Status status = ApplyOrders(*orders_, next, *planner_); !status.ok()) return status;
+  const std::vector<v1::Order> acting = orders_->ActingAt(next);
   PlannedIteration planned = planner_->Plan(next);
-  if (absl::Status status = store_->SavePlan(planned.plan, EnvironmentsHash(planned.environments));
+  if (absl::Status status =
+          store_->SavePlan(planned.plan, EnvironmentsHash(planned.environments), acting);
       !status.ok()) {
     return status;
   }
+  orders_->Took(next, acting);
   RolloutBoard board(planned.plan, std::move(planned.environments), shard_states_, *hash,
                      static_cast<int>(options_.envs_per_shard()));
   Flight& flight = flights_.emplace(next, Flight(std::move(board), now)).first->second;
@@ -235,7 +250,7 @@ absl::StatusOr<std::optional<IterationMeasurements>> Training::Commit(
   IterationCommit commit;
   commit.iteration = updating_;
   commit.policy_sha256 = done.policy_sha256();
-  commit.measurements = ToJson(flight.measurements).dump();
+  commit.measurements = MeasurementsText(flight.measurements, orders_->ActingAt(updating_));
   commit.planner_state = flight.planner_state;
   commit.tail_used = flight.tail_used;
   commit.leases = std::move(ended_leases);

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "coordinator/leases/lease_table.h"
+#include "coordinator/run/orders.h"
 #include "coordinator/run/planner.h"
 #include "coordinator/run/rollout_board.h"
 #include "coordinator/store/run_store.h"
@@ -28,7 +29,8 @@ namespace shoal {
 class Training {
  public:
   // All must outlive this.
-  Training(const v1::RunOptions& options, Planner* planner, RunStore* store, LeaseTable* leases);
+  Training(const v1::RunOptions& options, Planner* planner, RunStore* store, LeaseTable* leases,
+           OrderBook* orders);
 
   // States of so many last iterations are kept for a restart; older ones only where a checkpoint that
   // stays could need them (RestorePoint).
@@ -117,6 +119,7 @@ class Training {
   Planner* planner_;
   RunStore* store_;
   LeaseTable* leases_;
+  OrderBook* orders_;
 
   int64_t committed_ = -1;
   int64_t planned_ = 0;

@@ -1,7 +1,9 @@
 #include "coordinator/service/run_service.h"
 
 #include <algorithm>
+#include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/rpc.h"
 #include "coordinator/run/run_reports.h"
@@ -26,6 +28,8 @@ bool Over(const v1::RunStatus& status) {
          status.state() == v1::RunStatus::STATE_STOPPED ||
          status.state() == v1::RunStatus::STATE_FAILED;
 }
+
+constexpr size_t kOrdersPage = 1000;
 
 // What a report says of the run's store.
 template <class Response>
@@ -106,6 +110,45 @@ grpc::Status RunServiceImpl::StopRun(grpc::ServerContext* context, const v1::Sto
   if (grpc::Status status = Admit(*context, "StopRun"); !status.ok()) return status;
   host_->With([](RunLoop& loop, absl::Time now) { loop.Stop(now); });
   *response->mutable_status() = host_->Status();
+  return grpc::Status::OK;
+}
+
+grpc::Status RunServiceImpl::GiveOrder(grpc::ServerContext* context,
+                                       const v1::GiveOrderRequest* request,
+                                       v1::GiveOrderResponse* response) {
+  if (grpc::Status status = Admit(*context, "GiveOrder"); !status.ok()) return status;
+  auto order = host_->With(
+      [&](RunLoop& loop, absl::Time now) { return loop.GiveOrder(request->order(), now); });
+  if (!order.ok()) return ToGrpc(order.status());
+  *response->mutable_order() = *std::move(order);
+  return grpc::Status::OK;
+}
+
+grpc::Status RunServiceImpl::ListOrders(grpc::ServerContext* context,
+                                        const v1::ListOrdersRequest* request,
+                                        v1::ListOrdersResponse* response) {
+  if (grpc::Status status = Admit(*context, "ListOrders"); !status.ok()) return status;
+  size_t first = 0;
+  if (!request->page_token().empty() && !absl::SimpleAtoi(request->page_token(), &first)) {
+    return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                        "page_token is not the next_page_token of a page before");
+  }
+  if (request->page_size() < 0) {
+    return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "page_size must be 0 to 1000");
+  }
+  const size_t size =
+      request->page_size() == 0
+          ? kOrdersPage
+          : std::min<size_t>(kOrdersPage, static_cast<size_t>(request->page_size()));
+  host_->With([&](RunLoop& loop, absl::Time) {
+    const std::vector<v1::Order>& orders = loop.orders();
+    for (size_t i = first; i < orders.size() && i < first + size; ++i) {
+      *response->add_orders() = orders[i];
+    }
+    if (first < orders.size() && size < orders.size() - first) {
+      response->set_next_page_token(absl::StrCat(first + size));
+    }
+  });
   return grpc::Status::OK;
 }
 

@@ -39,6 +39,10 @@ class RunServiceImpl final : public v1::RunService::Service {
                         grpc::ServerWriter<v1::WatchRunResponse>* writer) override;
   grpc::Status StopRun(grpc::ServerContext* context, const v1::StopRunRequest* request,
                        v1::StopRunResponse* response) override;
+  grpc::Status GiveOrder(grpc::ServerContext* context, const v1::GiveOrderRequest* request,
+                         v1::GiveOrderResponse* response) override;
+  grpc::Status ListOrders(grpc::ServerContext* context, const v1::ListOrdersRequest* request,
+                          v1::ListOrdersResponse* response) override;
   grpc::Status GetGate(grpc::ServerContext* context, const v1::GetGateRequest* request,
                        v1::GetGateResponse* response) override;
   grpc::Status GetTail(grpc::ServerContext* context, const v1::GetTailRequest* request,

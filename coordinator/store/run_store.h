@@ -23,6 +23,7 @@
 #include "absl/time/time.h"
 #include "coordinator/store/database.h"
 #include "shoal/v1/items.pb.h"
+#include "shoal/v1/run.pb.h"
 
 namespace shoal {
 
@@ -163,7 +164,10 @@ class RunStore {
   // Saves the plan of an iteration before any of its items is offered. Plans come in order: at most
   // one after the last (kFailedPrecondition). Saving an equal plan again is no error; a different
   // one is kAlreadyExists, and nothing changes: a plan, once made, stands.
-  absl::Status SavePlan(const v1::IterationPlan& plan, absl::string_view tail_hash);
+  // `acting`: orders that take effect with it, which are recorded as such in the same transaction
+  // (UpdateOrder's errors).
+  absl::Status SavePlan(const v1::IterationPlan& plan, absl::string_view tail_hash,
+                        std::span<const v1::Order> acting = {});
   // kNotFound: none was saved.
   absl::StatusOr<SavedPlan> LoadPlan(int64_t iteration) const;
   // 0: none.
@@ -221,6 +225,12 @@ class RunStore {
   absl::StatusOr<std::vector<EvaluationRow>> PendingEvaluations() const;
   absl::StatusOr<std::vector<EvaluationRow>> FinishedEvaluations() const;
 
+  // --- Orders that people gave while the run was on ---
+  // Ids count from 1 without gaps, request ids are unique (kFailedPrecondition).
+  absl::Status AddOrder(const v1::Order& order);
+  // By id.
+  absl::StatusOr<std::vector<v1::Order>> Orders() const;
+
   // --- The order of commits ---
   // Iterations and finished evaluations with sequence > `after`, in order, at most `limit`.
   absl::StatusOr<std::vector<JournalEntry>> Journal(int64_t after, int64_t limit) const;
@@ -244,6 +254,10 @@ class RunStore {
   absl::Status CheckIterations() const;
   absl::Status CheckShards() const;
   absl::Status CheckEvaluations() const;
+  absl::Status CheckOrders() const;
+  absl::StatusOr<bool> HasOrders() const;
+  absl::Status UpdateOrder(const v1::Order& order);
+  absl::Status InsertPlan(const v1::IterationPlan& plan, absl::string_view tail_hash);
   absl::Status Damaged(absl::string_view what) const;
   absl::StatusOr<int64_t> TakeSequence();
   absl::StatusOr<std::vector<EvaluationRow>> QueryEvaluations(absl::string_view condition,

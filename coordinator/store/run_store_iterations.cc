@@ -18,7 +18,18 @@ absl::StatusOr<int64_t> RunStore::LastPlan() const {
   return database_.QueryInt("SELECT coalesce(max(iteration), 0) FROM plans");
 }
 
-absl::Status RunStore::SavePlan(const v1::IterationPlan& plan, absl::string_view tail_hash) {
+absl::Status RunStore::SavePlan(const v1::IterationPlan& plan, absl::string_view tail_hash,
+                                std::span<const v1::Order> acting) {
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(database_);
+  if (!transaction.ok()) return transaction.status();
+  absl::Status status = InsertPlan(plan, tail_hash);
+  for (const v1::Order& order : acting) {
+    if (status.ok()) status = UpdateOrder(order);
+  }
+  return status.ok() ? transaction->Commit() : status;
+}
+
+absl::Status RunStore::InsertPlan(const v1::IterationPlan& plan, absl::string_view tail_hash) {
   const std::string bytes = plan.SerializeAsString();
   absl::StatusOr<int64_t> last = LastPlan();
   if (!last.ok()) return last.status();

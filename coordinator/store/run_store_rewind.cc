@@ -24,6 +24,7 @@ absl::Status RunStore::CheckContent() const {
   if (status.ok()) status = CheckIterations();
   if (status.ok()) status = CheckShards();
   if (status.ok()) status = CheckEvaluations();
+  if (status.ok()) status = CheckOrders();
   return status;
 }
 

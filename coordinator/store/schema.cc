@@ -128,10 +128,10 @@ absl::Status CheckSchema(const Database& database) {
   }
   absl::StatusOr<int64_t> version = database.QueryInt("PRAGMA user_version");
   if (!version.ok()) return version.status();
-  if (*version != kSchemaVersion) {
+  if (*version != kSchemaVersion && *version != kSchemaVersionWithOrders) {
     return absl::FailedPreconditionError(absl::StrCat(
         database.path(), ": has tables of version ", *version, "; this build reads version ",
-        kSchemaVersion, ". Use the build that wrote the run (written_by in config.textproto)"));
+        kSchemaVersion, " (", kSchemaVersionWithOrders, " with orders). Use the build that wrote the run (written_by in config.textproto)"));
   }
   absl::StatusOr<Statement> check = database.Prepare("PRAGMA quick_check(1)");
   if (!check.ok()) return check.status();

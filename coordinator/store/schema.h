@@ -11,6 +11,9 @@ namespace shoal {
 
 // Version of the tables below, kept in SQLite's user_version. A change of any table is a new one.
 inline constexpr int64_t kSchemaVersion = 2;
+// With the table of orders, which is made with the first order: a build that does not know orders must
+// not go on with a run that has some.
+inline constexpr int64_t kSchemaVersionWithOrders = 3;
 
 // Makes all tables in an empty database. Call it within a transaction.
 absl::Status CreateSchema(const Database& database);

@@ -52,28 +52,33 @@ absl::StatusOr<TailQueue> TailQueue::Create(const v1::RunOptions& options,
     queue.stages_.push_back({std::move(stage), begin, std::move(sha256)});
   }
 
-  queue.force_reset_steps_ = options.tail_force_reset_steps();
+  if (absl::Status status = queue.SetOptions(options); !status.ok()) return status;
+  return queue;
+}
+
+absl::Status TailQueue::SetOptions(const v1::RunOptions& options) {
   if (options.tail_inject() != "reset" && options.tail_inject() != "every_rollout") {
     return OptionError("tail_inject", options.tail_inject(), "accepted are reset, every_rollout");
   }
-  queue.every_rollout_ = options.tail_inject() == "every_rollout";
   const double fraction = options.tail_inject_fraction();
   if (!(fraction >= 0 && fraction <= 1)) {
     return OptionError("tail_inject_fraction", absl::StrCat(fraction), "must be within 0 to 1");
   }
-  queue.forced_count_ = std::llround(fraction * static_cast<double>(queue.num_envs()));
-  queue.refill_interval_ = options.tail_seed_stage_refill_interval();
-  if (options.tail_on_exhausted() == "stop") {
-    queue.on_exhausted_ = OnExhausted::kStop;
-  } else if (options.tail_on_exhausted() == "loop_stage") {
-    queue.on_exhausted_ = OnExhausted::kLoopStage;
+  OnExhausted on_exhausted = OnExhausted::kStop;
+  if (options.tail_on_exhausted() == "loop_stage") {
+    on_exhausted = OnExhausted::kLoopStage;
   } else if (options.tail_on_exhausted() == "loop_all") {
-    queue.on_exhausted_ = OnExhausted::kLoopAll;
-  } else {
+    on_exhausted = OnExhausted::kLoopAll;
+  } else if (options.tail_on_exhausted() != "stop") {
     return OptionError("tail_on_exhausted", options.tail_on_exhausted(),
                        "accepted are stop, loop_stage, loop_all");
   }
-  return queue;
+  on_exhausted_ = on_exhausted;
+  force_reset_steps_ = options.tail_force_reset_steps();
+  every_rollout_ = options.tail_inject() == "every_rollout";
+  forced_count_ = std::llround(fraction * static_cast<double>(num_envs()));
+  refill_interval_ = options.tail_seed_stage_refill_interval();
+  return absl::OkStatus();
 }
 
 int64_t TailQueue::Wrap(int64_t slot) const {

@@ -56,6 +56,10 @@ class TailQueue {
   static absl::StatusOr<TailQueue> Create(const v1::RunOptions& options,
                                           std::vector<TailStage> stages);
 
+  // Takes the options of Create() but num_envs anew; slots, pointers and counters stay.
+  // InvalidArgument, and nothing changed, where a value is not one of config.proto's.
+  absl::Status SetOptions(const v1::RunOptions& options);
+
   // An environment's next slots, at most `max` of them, without taking them. With a loop option
   // they never end. Empty for environments that do not exist.
   std::vector<TailSlot> Upcoming(int64_t environment, int64_t max) const;

@@ -12,6 +12,7 @@
 #include "common/options.h"
 #include "coordinator/run/evaluations.h"
 #include "coordinator/run/open_run.h"
+#include "coordinator/run/orders.h"
 #include "coordinator/run/planner.h"
 #include "coordinator/run/rollout_board.h"
 #include "learner/checkpoint/checkpoint.h"
@@ -120,6 +121,12 @@ absl::StatusOr<Verification> RunVerifier::VerifyIteration(int64_t iteration,
   LeaseTable none(LeaseOptions{}, 1);
   Evaluations judged(options_, planner->get(), &store_, &none);
   if (absl::Status status = judged.Restore(); !status.ok()) return status;
+  auto orders = store_.Orders();
+  if (!orders.ok()) return orders.status();
+  auto last_plan = store_.LastPlan();
+  if (!last_plan.ok()) return last_plan.status();
+  const OrderBook book(options_, *std::move(orders), *last_plan);
+  if (absl::Status status = ApplyOrders(book, iteration, **planner); !status.ok()) return status;
   PlannedIteration planned = (*planner)->Plan(iteration);
   if (planned.plan.SerializeAsString() != saved->plan.SerializeAsString() ||
       EnvironmentsHash(planned.environments) != saved->tail_hash) {

@@ -1,0 +1,137 @@
+#include "coordinator/run/orders.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+#include <string>
+
+#include "common/options.h"
+#include "coordinator/schedule/options.h"
+
+namespace shoal {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr int64_t kTotal = 20;
+
+v1::RunOptions Options() {
+  auto options = ParseOptions("curriculum: '9:20' num_envs: 4 checkpoint_interval: 5", "test");
+  EXPECT_TRUE(options.ok()) << options.status();
+  EXPECT_TRUE(ResolveOptions(*options).ok());
+  return *options;
+}
+
+v1::Order Set(const std::string& name, const std::string& value, int64_t at = 0) {
+  v1::Order order;
+  order.set_kind(v1::Order::KIND_SET);
+  order.set_name(name);
+  order.set_value(value);
+  order.set_at_iteration(at);
+  order.set_request_id(name + value);
+  return order;
+}
+
+v1::Order Of(v1::Order::Kind kind, const std::string& id) {
+  v1::Order order;
+  order.set_kind(kind);
+  order.set_request_id(id);
+  return order;
+}
+
+void Give(OrderBook& book, const v1::Order& order) {
+  auto checked = book.Check(order, kTotal);
+  ASSERT_TRUE(checked.ok()) << checked.status();
+  ASSERT_EQ(checked->id(), book.next_id());
+  book.Add(*checked);
+}
+
+void Plan(OrderBook& book, int64_t iteration) { book.Took(iteration, book.ActingAt(iteration)); }
+
+TEST(OrderBook, AnOrderActsFromItsPlanOn) {
+  OrderBook book(Options(), {}, 3);
+  Give(book, Set("ent_coef", "0.5"));
+  EXPECT_EQ(book.pending(), 1);
+  EXPECT_EQ(book.ActingAt(4).size(), size_t{1});
+  Plan(book, 4);
+  EXPECT_EQ(book.pending(), 0);
+  EXPECT_EQ(book.orders()[0].iteration(), 4);
+  EXPECT_EQ(book.OptionsAt(3).ent_coef(), Options().ent_coef());
+  EXPECT_EQ(book.OptionsAt(4).ent_coef(), 0.5);
+  EXPECT_TRUE(book.ActingAt(5).empty());
+}
+
+// A run that is taken up before a plan that is recorded makes that plan again as it was.
+TEST(OrderBook, WhatIsOrderedAfterAPlanWasRecordedDoesNotChangeIt) {
+  OrderBook book(Options(), {}, /*planned=*/7);
+  Give(book, Set("ent_coef", "0.5"));
+  for (int64_t again = 5; again <= 7; ++again) {
+    EXPECT_TRUE(book.ActingAt(again).empty()) << again;
+    EXPECT_EQ(book.OptionsAt(again).ent_coef(), Options().ent_coef()) << again;
+    Plan(book, again);
+  }
+  EXPECT_EQ(book.ActingAt(8).size(), size_t{1});
+  EXPECT_EQ(book.OptionsAt(8).ent_coef(), 0.5);
+  auto late = book.Check(Set("ent_coef", "0.1", 7), kTotal);
+  EXPECT_TRUE(absl::IsFailedPrecondition(late.status())) << late.status();
+}
+
+TEST(OrderBook, TheLaterToActWinsAndARestartKeepsThat) {
+  OrderBook book(Options(), {}, 0);
+  Give(book, Set("ent_coef", "0.5", 6));
+  Give(book, Set("ent_coef", "0.1"));
+  for (int64_t i = 1; i <= 8; ++i) Plan(book, i);
+  const OrderBook restarted(Options(), book.orders(), 8);
+  for (const OrderBook* b : std::initializer_list<const OrderBook*>{&book, &restarted}) {
+    EXPECT_EQ(b->OptionsAt(1).ent_coef(), 0.1);
+    EXPECT_EQ(b->OptionsAt(5).ent_coef(), 0.1);
+    EXPECT_EQ(b->OptionsAt(6).ent_coef(), 0.5);
+  }
+}
+
+TEST(OrderBook, CheckpointsAreKeptByTheIntervalOfTheirTimeAndByOrder) {
+  OrderBook book(Options(), {}, 10);
+  Give(book, Set("checkpoint_interval", "4", 11));
+  v1::Order one = Of(v1::Order::KIND_CHECKPOINT, "one");
+  one.set_at_iteration(13);
+  Give(book, one);
+  for (int64_t i = 11; i <= 16; ++i) Plan(book, i);
+  std::vector<int64_t> kept;
+  for (int64_t i = 0; i <= 16; ++i) {
+    if (book.KeepsCheckpoint(i)) kept.push_back(i);
+  }
+  EXPECT_THAT(kept, testing::ElementsAre(0, 5, 10, 12, 13, 16));
+}
+
+TEST(OrderBook, TheSameRequestIsTheSameOrder) {
+  OrderBook book(Options(), {}, 0);
+  Give(book, Of(v1::Order::KIND_PAUSE, "a"));
+  EXPECT_TRUE(book.paused());
+  auto again = book.Check(Of(v1::Order::KIND_PAUSE, "a"), kTotal);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->id(), 1);
+  EXPECT_TRUE(absl::IsAlreadyExists(book.Check(Of(v1::Order::KIND_RESUME, "a"), kTotal).status()));
+  Give(book, Of(v1::Order::KIND_RESUME, "b"));
+  EXPECT_FALSE(book.paused());
+}
+
+TEST(OrderBook, NamesWhatMayChange) {
+  const OrderBook book(Options(), {}, 0);
+  const absl::Status status = book.Check(Set("n_steps", "5"), kTotal).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("n_steps cannot change"));
+  for (const std::string& name : ChangeableOptions()) {
+    EXPECT_THAT(std::string(status.message()), HasSubstr(std::string(name)));
+    EXPECT_TRUE(FindRunOption(name).ok()) << name;
+  }
+}
+
+TEST(OrderBook, AfterTheLastPlanOnlyWhatActsAtOnceIsTaken) {
+  const OrderBook book(Options(), {}, kTotal);
+  EXPECT_TRUE(absl::IsFailedPrecondition(book.Check(Set("ent_coef", "0"), kTotal).status()));
+  EXPECT_TRUE(book.Check(Of(v1::Order::KIND_STOP, "stop"), kTotal).ok());
+}
+
+}  // namespace
+}  // namespace shoal
