@@ -8,7 +8,7 @@ packages=(
   # build
   g++ cmake ninja-build pkg-config git ca-certificates
   # RPC and messages
-  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc grpc-proto libabsl-dev
   # learning: the openmp build of OpenBLAS, see docs/DEPENDENCIES.md
   libtorch-dev libgloo-dev libopenblas0-openmp
   # the rest
@@ -24,7 +24,7 @@ packages=(
 case "${1:-}" in
   "") ;;
   # Debian's prometheus package may also start one on port 9090, as any service's package does.
-  tests) packages+=(prometheus python3-grpcio python3-protobuf grpc-proto) ;;
+  tests) packages+=(prometheus python3-grpcio python3-protobuf python3-yaml shellcheck) ;;
   # The compiler, libFuzzer and the sanitizers with it, and names for their backtraces.
   fuzz) packages+=(clang libclang-rt-14-dev llvm-14) ;;
   *) sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;

@@ -30,5 +30,7 @@ Command AddCheckpointsCommand(CLI::App& app);
 Command AddVideoCommand(CLI::App& app);
 Command AddReportCommand(CLI::App& app);
 Command AddPlotCommand(CLI::App& app);
+Command AddInitCommand(CLI::App& app);
+Command AddHealthCommand(CLI::App& app);
 
 }  // namespace shoal

@@ -31,7 +31,8 @@ int main(int argc, char** argv) {
       AddGateReplayCommand(app),  AddTailMakeCommand(app),   AddVerifyCommand(app),
       AddRunsCommand(app),        AddIterationsCommand(app), AddEvalsCommand(app),
       AddCheckpointsCommand(app), AddVideoCommand(app),      AddReportCommand(app),
-      AddPlotCommand(app),        AddCompareCommand(app)};
+      AddPlotCommand(app),        AddCompareCommand(app),    AddInitCommand(app),
+      AddHealthCommand(app)};
   for (const auto add : {AddLookCommands, AddOrderCommands}) {
     const std::vector<Command> more = add(app);
     commands.insert(commands.end(), more.begin(), more.end());
