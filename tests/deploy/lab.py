@@ -1,0 +1,123 @@
+"""Containers without an engine: processes in network, mount and host name spaces of their own, on one
+bridge, with compose.yaml's limits: a user without rights, no capabilities, a root that is read only.
+
+Needs root, and of Debian iproute2, util-linux and python3-yaml. Nothing of the host's network or
+mounts is touched.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+import compose
+
+USER = 10001
+VOLUME = "/mnt"  # where the volume of runs is mounted: a folder that every Debian has
+PATIENCE = 120  # seconds; only a hang gets there
+
+
+def run(*command, check=True):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if check and done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done
+
+
+def wait_for(what, condition, seconds=PATIENCE):
+    """The first true value of the condition; an error that names what did not come."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)  # paces the polling
+    raise TimeoutError(f"waited {seconds} s for {what}")
+
+
+class Lab:
+    def __init__(self, hosts):
+        self.prefix = f"shoal-deploy-{os.getpid()}-"
+        self.hosts = hosts
+        self.folder = tempfile.mkdtemp(prefix="shoal-deploy-")
+        self.volume = os.path.join(self.folder, "runs")
+        os.mkdir(self.volume)
+        os.chown(self.volume, USER, USER)
+        self.names = os.path.join(self.folder, "hosts")
+        with open(self.names, "w", encoding="utf-8") as file:
+            file.write("127.0.0.1 localhost\n")
+            for host in hosts:
+                file.write(f"{self.address(host)} {host}\n")
+        self.made = []
+        try:
+            self._build()
+        except BaseException:
+            self.remove()
+            raise
+
+    @staticmethod
+    def missing():
+        """What is not to be had here; "" if nothing is missing."""
+        if os.geteuid() != 0:
+            return "network namespaces need root"
+        for tool in ("ip", "unshare", "setpriv"):
+            if not shutil.which(tool):
+                return f"there is no {tool}"
+        try:
+            lab = Lab(["probe"])
+        except RuntimeError as error:
+            return f"the kernel does not allow it: {error}"
+        try:
+            said = run(*lab.command("probe", {}, ["sh", "-c", "id -u; hostname; ! touch /etc/mark"]),
+                       check=False)
+            if said.stdout.split() != [str(USER), "probe"] or said.returncode != 0:
+                return f"the kernel does not allow it: {said.stdout}{said.stderr}"
+        finally:
+            lab.remove()
+        return ""
+
+    def address(self, host):
+        return f"10.78.0.{self.hosts.index(host) + 1}"
+
+    def _namespace(self, name):
+        return self.prefix + name
+
+    def _build(self):
+        bridge = self._namespace("bridge")
+        run("ip", "netns", "add", bridge)
+        self.made.append(bridge)
+        run("ip", "-n", bridge, "link", "add", "br0", "type", "bridge")
+        run("ip", "-n", bridge, "link", "set", "br0", "up")
+        for number, host in enumerate(self.hosts):
+            space = self._namespace(host)
+            run("ip", "netns", "add", space)
+            self.made.append(space)
+            run("ip", "-n", bridge, "link", "add", f"port{number}", "type", "veth", "peer", "name",
+                "eth0", "netns", space)
+            run("ip", "-n", bridge, "link", "set", f"port{number}", "master", "br0", "up")
+            run("ip", "-n", space, "addr", "add", self.address(host) + "/24", "dev", "eth0")
+            run("ip", "-n", space, "link", "set", "eth0", "up")
+            run("ip", "-n", space, "link", "set", "lo", "up")
+
+    def remove(self):
+        for space in self.made:
+            run("ip", "netns", "del", space, check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def connect(self, host, on):
+        """Pulls the host's cable out, or puts it back."""
+        run("ip", "-n", self._namespace("bridge"), "link", "set", f"port{self.hosts.index(host)}",
+            "up" if on else "down")
+
+    def command(self, host, environment, argv):
+        """The command as it runs on that host, with nothing of this process' environment."""
+        prepare = (
+            f'hostname {host} && mount --bind {self.names} /etc/hosts && '
+            f'mount --bind {self.volume} {VOLUME} && mount -t tmpfs tmpfs /tmp && '
+            'mount -o remount,bind,ro / && exec "$@"')
+        settings = [f"{name}={value}" for name, value in environment.items()]
+        return ["ip", "netns", "exec", self._namespace(host), "unshare", "--uts", "sh", "-c", prepare,
+                "sh", "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups",
+                "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "env", "-i",
+                f"PATH={compose.ROOT}/build/bin:/usr/bin:/bin", *settings, *argv]
