@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""Prints the PrometheusRule of overlays/monitoring: the alerts of deploy/prometheus, which kustomize cannot
+read from there, and what the autoscaler goes by.
+
+Usage: deploy/kubernetes/make_rules.py > deploy/kubernetes/overlays/monitoring/rules.yaml
+"""
+
+import pathlib
+
+import yaml
+
+RULES = pathlib.Path(__file__).resolve().parents[1] / "prometheus/rules/shoal.yml"
+
+# Between a commit and the next update the learner waits: for rollouts, which more actors shorten.
+WAIT = {
+    "name": "shoal-autoscaler",
+    "rules": [{
+        "record": "shoal:learner_wait:ratio",
+        "expr": '1 - avg by (namespace) (avg_over_time(shoal_run_state{state="STATE_UPDATE"}[5m]))',
+    }],
+}
+
+
+def manifest():
+    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "shoal"},
+        "spec": {"groups": [*groups, WAIT]},
+    }
+
+
+if __name__ == "__main__":
+    print("# Made by deploy/kubernetes/make_rules.py from deploy/prometheus/rules/shoal.yml.")
+    print(yaml.safe_dump(manifest(), sort_keys=False, width=1000), end="")
