@@ -425,6 +425,25 @@ class Scripts(unittest.TestCase):
         self.assertIn("harpooner", said.stderr)
 
 
+@unittest.skipUnless((ROOT / "build/bin/shoal").exists(), "nothing is built here")
+class Init(unittest.TestCase):
+    def init(self, folder, *more):
+        return run(str(ROOT / "build/bin/shoal"), "init", "--out", folder, "--run_name", "one", *more)
+
+    def test_makes_a_run_once(self):
+        with tempfile.TemporaryDirectory() as folder:
+            made = self.init(folder, "--preset", "dev_v33", "--seed", "7")
+            self.assertEqual((made.returncode, made.stdout), (0, f"{folder}/one\n"), made.stderr)
+            config = Path(folder, "one/config.textproto").read_text(encoding="utf-8")
+            self.assertIn("seed: 7", config)
+            again = self.init(folder)
+            self.assertNotEqual(again.returncode, 0)
+            self.assertIn("exists", again.stderr)
+            left = self.init(folder, "--seed", "8", "--continue")
+            self.assertEqual((left.returncode, left.stdout), (0, f"{folder}/one\n"), left.stderr)
+            self.assertEqual(Path(folder, "one/config.textproto").read_text(encoding="utf-8"), config)
+
+
 class Units(unittest.TestCase):
     UNITS = sorted((ROOT / "deploy/systemd").glob("*.service"))
 
