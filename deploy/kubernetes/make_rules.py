@@ -11,12 +11,13 @@ import yaml
 
 RULES = pathlib.Path(__file__).resolve().parents[1] / "prometheus/rules/shoal.yml"
 
-# Between a commit and the next update the learner waits: for rollouts, which more actors shorten.
+# The share of its time in which the learner waits for the coordinator's next task, so for rollouts, which
+# more actors shorten.
 WAIT = {
     "name": "shoal-autoscaler",
     "rules": [{
         "record": "shoal:learner_wait:ratio",
-        "expr": '1 - avg by (namespace) (avg_over_time(shoal_run_state{state="STATE_UPDATE"}[5m]))',
+        "expr": 'avg by (namespace) (rate(shoal_learner_phase_seconds_sum{phase="wait"}[5m]))',
     }],
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A cluster as compose.yaml describes it, with the images' entry points, environment and health checks,
-one network namespace a container: four actors, eight, two, one of them cut off and back, while the run
+a network namespace for each container: four actors, eight, two, one of them cut off and back, while the run
 comes to the very policy of `shoal train` on one machine.
 
-Ends with 77, which CTest takes for skipped, where the kernel does not allow it.
+Usage: tests/deploy/cluster_test.py [podman]     (podman: in real containers, of images built before)
+Ends with 77, which CTest takes for skipped, where that is not to be had.
 """
 
 import json
@@ -16,6 +17,7 @@ import time
 
 try:
     import compose
+    import engine
     import lab
 except ImportError as missing:
     print(f"skipped: {missing} (Debian's package python3-yaml)")
@@ -52,35 +54,27 @@ class Cluster:
 
     def environment(self, service):
         environment = {name: str(value) for name, value in self.file["services"][service]["environment"].items()}
-        environment["SHOAL_RUNS"] = lab.VOLUME
-        # The folder beside compose.yaml, mounted.
-        environment["RUN_CONFIG"] = f"{lab.VOLUME}/run.textproto"
+        # Where the volumes are mounted.
+        environment["SHOAL_RUNS"] = self.space.runs
+        environment["RUN_CONFIG"] = self.space.config
         return environment
 
-    def argv(self, service, entry):
-        """The entry point's words as they are here: the image has the script as shoal-entry."""
-        return [str(compose.ROOT / "deploy/docker/entry.sh") if word == "shoal-entry" else word for word in entry]
-
     def start(self, service, host):
-        target = self.file["services"][service]["build"]["target"]
-        argv = self.argv(service, compose.entry_point(target))
         log = os.path.join(self.space.folder, f"{host}.log")
         with open(log, "w", encoding="utf-8") as file:
             self.programs[host] = subprocess.Popen(
-                self.space.command(host, self.environment(service), argv), stdout=file, stderr=file,
-                stdin=subprocess.DEVNULL, start_new_session=True)
+                self.space.service(host, service, self.file["services"][service], self.environment(service)),
+                stdout=file, stderr=file, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def healthy(self, service):
         test = self.file["services"][service]["healthcheck"]["test"]
         assert test[0] == "CMD", test
-        return lab.run(*self.space.command(service, self.environment(service), self.argv(service, test[1:])),
-                       check=False).returncode == 0
+        return lab.run(*self.space.ask(service, test[1:], self.environment(service)), check=False).returncode == 0
 
     def status(self):
         """As the command line on the host gets it, or None."""
-        asked = lab.run(*self.space.command(
-            "host", {}, ["shoal", "status", "--coordinator", f"{self.space.address('coordinator')}:50051",
-                         "--allow_insecure", "-o", "json"]), check=False)
+        asked = lab.run(*self.space.ask("host", ["shoal", "status", "--coordinator", "coordinator:50051",
+                                                "--allow_insecure", "-o", "json"]), check=False)
         if asked.returncode == 2:
             raise RuntimeError(asked.stderr)
         return json.loads(asked.stdout) if asked.returncode == 0 else None
@@ -142,8 +136,8 @@ def connected(status):
 
 
 def policy(runs, name):
-    said = lab.run(str(compose.ROOT / "build/bin/shoal"), "runs", "--out", runs, "-o", "json")
-    return next(run["policy_sha256"] for run in json.loads(said.stdout) if run["run"] == name)
+    """Of the run of this name, in what `shoal runs -o json` said."""
+    return next(run["policy_sha256"] for run in json.loads(runs) if run["run"] == name)
 
 
 def reference(folder):
@@ -155,7 +149,8 @@ def reference(folder):
          "reference", "--actors", "2", "--learner_threads", "2"], capture_output=True, text=True,
         timeout=600, check=False)
     assert done.returncode == 0, done.stderr
-    return policy(folder, "reference")
+    said = lab.run(str(compose.ROOT / "build/bin/shoal"), "runs", "--out", folder, "-o", "json")
+    return policy(said.stdout, "reference")
 
 
 def story(cluster):
@@ -193,7 +188,8 @@ def story(cluster):
 
 
 def main():
-    missing = lab.Lab.missing()
+    kind = engine.Engine if sys.argv[1:] == ["podman"] else lab.Lab
+    missing = kind.missing()
     if missing:
         print(f"skipped: {missing}")
         return 77
@@ -201,15 +197,13 @@ def main():
         begin = time.monotonic()
         expected = reference(folder)
         print(f"one machine: {expected} in {time.monotonic() - begin:.0f} s")
-    space = lab.Lab(["host", "coordinator", "learner", *ACTORS])
+    space = kind(["host", "coordinator", "learner", *ACTORS])
     cluster = Cluster(space, "cluster")
     try:
-        with open(os.path.join(space.volume, "run.textproto"), "w", encoding="utf-8") as file:
-            file.write(CONFIG)
-        os.chmod(os.path.join(space.volume, "run.textproto"), 0o644)
+        space.write_config(CONFIG)
         begin = time.monotonic()
         story(cluster)
-        found = policy(space.volume, "cluster")
+        found = policy(space.list_runs(), "cluster")
         print(f"cluster:     {found} in {time.monotonic() - begin:.0f} s")
     finally:
         cluster.kill()

@@ -37,6 +37,9 @@ def wait_for(what, condition, seconds=PATIENCE):
 
 
 class Lab:
+    runs = VOLUME
+    config = f"{VOLUME}/run.textproto"
+
     def __init__(self, hosts):
         self.prefix = f"shoal-deploy-{os.getpid()}-"
         self.hosts = hosts
@@ -69,8 +72,7 @@ class Lab:
         except RuntimeError as error:
             return f"the kernel does not allow it: {error}"
         try:
-            said = run(*lab.command("probe", {}, ["sh", "-c", "id -u; hostname; ! touch /etc/mark"]),
-                       check=False)
+            said = run(*lab.ask("probe", ["sh", "-c", "id -u; hostname; ! touch /etc/mark"]), check=False)
             if said.stdout.split() != [str(USER), "probe"] or said.returncode != 0:
                 return f"the kernel does not allow it: {said.stdout}{said.stderr}"
         finally:
@@ -110,14 +112,30 @@ class Lab:
         run("ip", "-n", self._namespace("bridge"), "link", "set", f"port{self.hosts.index(host)}",
             "up" if on else "down")
 
-    def command(self, host, environment, argv):
-        """The command as it runs on that host, with nothing of this process' environment."""
+    def write_config(self, text):
+        """What the run is made of: the folder beside compose.yaml that is mounted."""
+        file = os.path.join(self.volume, "run.textproto")
+        with open(file, "w", encoding="utf-8") as out:
+            out.write(text)
+        os.chmod(file, 0o644)
+
+    def service(self, host, _, service, environment):
+        """The entry point of the service's image, as it runs on that host."""
+        return self.ask(host, compose.entry_point(service["build"]["target"]), environment)
+
+    def ask(self, host, argv, environment=None):
+        """A command as it runs on that host, with nothing of this process' environment."""
         prepare = (
             f'hostname {host} && mount --bind {self.names} /etc/hosts && '
             f'mount --bind {self.volume} {VOLUME} && mount -t tmpfs tmpfs /tmp && '
             'mount -o remount,bind,ro / && exec "$@"')
-        settings = [f"{name}={value}" for name, value in environment.items()]
+        settings = [f"{name}={value}" for name, value in (environment or {}).items()]
+        # The image has the script as shoal-entry.
+        argv = [str(compose.ROOT / "deploy/docker/entry.sh") if word == "shoal-entry" else word for word in argv]
         return ["ip", "netns", "exec", self._namespace(host), "unshare", "--uts", "sh", "-c", prepare,
                 "sh", "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups",
                 "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "env", "-i",
                 f"PATH={compose.ROOT}/build/bin:/usr/bin:/bin", *settings, *argv]
+
+    def list_runs(self):
+        return run(str(compose.ROOT / "build/bin/shoal"), "runs", "--out", self.volume, "-o", "json").stdout
