@@ -48,6 +48,9 @@ grpc::ChannelArguments Arguments(const ChannelOptions& options) {
   // Despite its name the time that one attempt to connect may take: enough for TLS over a slow
   // network, and short enough that an attempt into the void does not hold up the next.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);
+  // A name may not be there yet, or lead elsewhere after a restart; gRPC would look it up again only
+  // after 30 s.
+  arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1000);
   // Our programs talk to each other; an http_proxy in the environment is meant for other things.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return arguments;
