@@ -1,0 +1,124 @@
+// Leases a second through the real coordinator, on one processor of its own, from simulated actors
+// that have a connection each; and how long one of them waits for its next lease.
+//
+//   Leases/actors:N/rate:R   R leases a second are asked for (0: as many as there can be). Counters:
+//                            leases a second, p50 and p99 of a lease in seconds, CPU seconds of the
+//                            coordinator a lease, and its memory in MiB.
+#include <benchmark/benchmark.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "coordinator/cli/prepare_run.h"
+#include "tests/bench/bench_programs.h"
+#include "tests/bench/simulated_peers.h"
+
+namespace shoal {
+namespace {
+
+constexpr int kProcessor = 0;
+constexpr int kShards = 4000;
+constexpr absl::Duration kWarmUp = absl::Seconds(1);
+constexpr absl::Duration kWindow = absl::Seconds(4);
+
+// Of shards as `school` has them, and so many that there is an item for everybody.
+v1::RunOptions ManyShards() {
+  v1::RunOptions options;
+  options.set_run_name("bench");
+  options.set_curriculum("22:1000000");
+  options.set_num_envs(kShards * 8);
+  options.set_envs_per_shard(8);
+  options.set_n_steps(128);
+  options.set_policy_hidden_sizes("64,64");
+  options.set_policy_lag(1);
+  options.set_multi_eval_interval(0);
+  options.set_skip_final_eval(true);
+  options.set_checkpoint_interval(1000000);
+  return options;
+}
+
+double Percentile(std::vector<double>& values, double share) {
+  if (values.empty()) return 0;
+  const auto at = values.begin() + static_cast<int64_t>(share * (values.size() - 1));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+absl::Status Measure(benchmark::State& state, const std::string& folder) {
+  RunRequest request;
+  request.out = folder + "/runs";
+  request.command_line = ManyShards();
+  const auto run_dir = PrepareRun(request);
+  if (!run_dir.ok()) return run_dir.status();
+  SimulatedActorsOptions options;
+  const auto coordinator =
+      StartCoordinator(folder, *run_dir, "127.0.0.1:0", kProcessor, &options.address);
+  if (!coordinator.ok()) return coordinator.status();
+  const pid_t pid = (*coordinator)->pid();
+  options.actors = static_cast<int>(state.range(0));
+  const int64_t rate = state.range(1);
+  if (rate > 0) options.hold = absl::Seconds(1) * options.actors / rate;
+  SimulatedActors actors(options);
+  if (absl::Status status = actors.AwaitWelcome(absl::Now() + absl::Seconds(30)); !status.ok()) {
+    return status;
+  }
+  const SimulatedLearner learner(options.address);
+  absl::SleepFor(kWarmUp);
+
+  const double cpu = CpuSeconds(pid), own = OwnCpuSeconds();
+  const absl::Time begin = absl::Now();
+  actors.Begin();
+  absl::SleepFor(kWindow);
+  LeaseFigures figures;
+  absl::Status status = actors.Take(&figures);
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
+  if (status.ok() && figures.latencies.empty()) status = absl::UnavailableError("no leases came");
+  const double leases = static_cast<double>(std::max<int64_t>(1, figures.grants));
+  state.SetIterationTime(seconds);
+  state.counters["leases_per_second"] = leases / seconds;
+  state.counters["p50_seconds"] = Percentile(figures.latencies, 0.5);
+  state.counters["p99_seconds"] = Percentile(figures.latencies, 0.99);
+  state.counters["cpu_seconds_per_lease"] = (CpuSeconds(pid) - cpu) / leases;
+  state.counters["cpu_share"] = (CpuSeconds(pid) - cpu) / seconds;
+  state.counters["peers_cpu_share"] = (OwnCpuSeconds() - own) / seconds;
+  state.counters["memory_mib"] = ResidentMib(pid);
+  return status;
+}
+
+void Leases(benchmark::State& state) {
+  for (auto _ : state) {
+    const BenchFolder folder;
+    const absl::Status status = Measure(state, folder.path());
+    if (!status.ok()) state.SkipWithError(status.ToString().c_str());
+  }
+}
+BENCHMARK(Leases)
+    ->ArgNames({"actors", "rate"})
+    ->Args({100, 0})
+    ->Args({1000, 0})
+    ->Args({1000, 2500})
+    ->Args({1000, 5000})
+    ->Args({1000, 10000})
+    ->Iterations(1)
+    ->UseManualTime()
+    ->Unit(benchmark::kSecond);
+
+}  // namespace
+}  // namespace shoal
+
+int main(int argc, char** argv) {
+  // Each actor is a descriptor.
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  // Before gRPC starts threads.
+  shoal::KeepOff(shoal::kProcessor);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
