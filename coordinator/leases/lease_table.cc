@@ -75,19 +75,28 @@ std::optional<LeaseGrant> LeaseTable::Offer(WorkerId worker, absl::Time now) {
   return OfferBackup(worker, now);
 }
 
+bool LeaseTable::MayOffer(absl::Time now) const {
+  if (!available_.empty()) return true;
+  return !by_age_.empty() && now - by_age_.begin()->first >= options_.backup_minimum;
+}
+
 std::optional<LeaseGrant> LeaseTable::OfferBackup(WorkerId worker, absl::Time now) {
-  const LeaseRecord* oldest = nullptr;
-  for (const auto& [fencing, lease] : leases_) {
-    if (lease.outcome != LeaseOutcome::kActive) continue;
-    const Item& item = items_.at(lease.item);
+  std::optional<absl::Duration> thresholds[2];
+  for (const auto& [offered_at, fencing] : by_age_) {
+    const absl::Duration age = now - offered_at;
+    // All that follow are younger still.
+    if (age < options_.backup_minimum) break;
+    const ItemKey& key = leases_.at(fencing).item;
+    const Item& item = items_.at(key);
     if (item.done || Holds(item, worker) || ActiveLeases(item) > 1) continue;
-    const absl::Duration threshold =
-        std::max(options_.backup_minimum, MedianDuration(lease.item.kind) * options_.backup_factor);
-    if (now - lease.offered_at < threshold) continue;
-    if (oldest == nullptr || lease.offered_at < oldest->offered_at) oldest = &lease;
+    std::optional<absl::Duration>& threshold = thresholds[static_cast<int>(key.kind)];
+    if (!threshold) {
+      threshold =
+          std::max(options_.backup_minimum, MedianDuration(key.kind) * options_.backup_factor);
+    }
+    if (age >= *threshold) return Grant(key, worker, now);
   }
-  if (oldest == nullptr) return std::nullopt;
-  return Grant(oldest->item, worker, now);
+  return std::nullopt;
 }
 
 // The key by value: callers name it by what is erased here.
@@ -101,16 +110,16 @@ LeaseGrant LeaseTable::Grant(ItemKey key, WorkerId worker, absl::Time now) {
   lease.deadline = now + options_.lease_time;
   items_.at(key).leases.push_back(fencing);
   available_.erase(key);
-  ++active_;
+  by_worker_.emplace(worker, fencing);
+  by_age_.emplace(now, fencing);
   ++offered_;
   return LeaseGrant{fencing, key};
 }
 
 void LeaseTable::Touch(WorkerId worker, absl::Time now) {
-  for (auto& [fencing, lease] : leases_) {
-    if (lease.worker == worker && lease.outcome == LeaseOutcome::kActive) {
-      lease.deadline = now + options_.lease_time;
-    }
+  for (auto it = by_worker_.lower_bound({worker, 0});
+       it != by_worker_.end() && it->first == worker; ++it) {
+    leases_.at(it->second).deadline = now + options_.lease_time;
   }
 }
 
@@ -184,25 +193,27 @@ void LeaseTable::Reopen(const ItemKey& key) {
 }
 
 int LeaseTable::WorkerGone(WorkerId worker, absl::Time now) {
-  int lost = 0;
-  for (auto& [fencing, lease] : leases_) {
-    if (lease.worker != worker || lease.outcome != LeaseOutcome::kActive) continue;
+  const std::vector<uint64_t> lost = LeasesOf(worker);
+  for (uint64_t fencing : lost) {
+    LeaseRecord& lease = leases_.at(fencing);
     End(lease, LeaseOutcome::kLost, now);
     MakeAvailableIfFree(lease.item);
-    ++lost;
   }
-  return lost;
+  return static_cast<int>(lost.size());
 }
 
 int LeaseTable::Expire(absl::Time now) {
-  int expired = 0;
-  for (auto& [fencing, lease] : leases_) {
-    if (lease.outcome != LeaseOutcome::kActive || lease.deadline > now) continue;
+  std::vector<uint64_t> expired;
+  for (const auto& [worker, fencing] : by_worker_) {
+    if (leases_.at(fencing).deadline <= now) expired.push_back(fencing);
+  }
+  std::sort(expired.begin(), expired.end());
+  for (uint64_t fencing : expired) {
+    LeaseRecord& lease = leases_.at(fencing);
     End(lease, LeaseOutcome::kExpired, now);
     MakeAvailableIfFree(lease.item);
-    ++expired;
   }
-  return expired;
+  return static_cast<int>(expired.size());
 }
 
 std::vector<LeaseRecord> LeaseTable::TakeEnded() {
@@ -215,7 +226,8 @@ void LeaseTable::End(LeaseRecord& lease, LeaseOutcome outcome, absl::Time now) {
   if (lease.outcome != LeaseOutcome::kActive) return;
   lease.outcome = outcome;
   lease.ended_at = now;
-  --active_;
+  by_worker_.erase({lease.worker, lease.fencing});
+  by_age_.erase({lease.offered_at, lease.fencing});
   ++ended_by_[static_cast<size_t>(outcome)];
   ended_.push_back(lease);
 }
@@ -237,6 +249,15 @@ int LeaseTable::ActiveLeases(const Item& item) const {
 void LeaseTable::MakeAvailableIfFree(const ItemKey& key) {
   const Item& item = items_.at(key);
   if (!item.done && ActiveLeases(item) == 0) available_.insert(key);
+}
+
+std::vector<uint64_t> LeaseTable::LeasesOf(WorkerId worker) const {
+  std::vector<uint64_t> leases;
+  for (auto it = by_worker_.lower_bound({worker, 0});
+       it != by_worker_.end() && it->first == worker; ++it) {
+    leases.push_back(it->second);
+  }
+  return leases;
 }
 
 absl::Duration LeaseTable::MedianDuration(ItemKind kind) const {

@@ -14,6 +14,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -91,6 +92,9 @@ class LeaseTable {
   // A lease for this worker, or nothing. A worker is never given an item it holds already.
   std::optional<LeaseGrant> Offer(WorkerId worker, absl::Time now);
 
+  // False: Offer has nothing for any worker now. True: it may have something for some.
+  bool MayOffer(absl::Time now) const;
+
   // Pushes the deadlines of all leases of a worker forward.
   void Touch(WorkerId worker, absl::Time now);
 
@@ -124,7 +128,7 @@ class LeaseTable {
 
   // Items nobody holds, and leases in force.
   int available() const { return static_cast<int>(available_.size()); }
-  int active() const { return active_; }
+  int active() const { return static_cast<int>(by_age_.size()); }
   // Leases offered, and those that ended so, since the table was made.
   int64_t offered() const { return offered_; }
   int64_t ended(LeaseOutcome outcome) const { return ended_by_[static_cast<size_t>(outcome)]; }
@@ -143,17 +147,21 @@ class LeaseTable {
   bool Holds(const Item& item, WorkerId worker) const;
   int ActiveLeases(const Item& item) const;
   std::optional<LeaseGrant> OfferBackup(WorkerId worker, absl::Time now);
+  std::vector<uint64_t> LeasesOf(WorkerId worker) const;
   absl::Duration MedianDuration(ItemKind kind) const;
   void MakeAvailableIfFree(const ItemKey& key);
 
   LeaseOptions options_;
   uint64_t next_fencing_;
-  int active_ = 0;
   int64_t offered_ = 0;
   std::array<int64_t, 7> ended_by_{};  // by LeaseOutcome
   std::map<ItemKey, Item> items_;
   std::set<ItemKey> available_;
   std::map<uint64_t, LeaseRecord> leases_;
+  // The active ones among them by worker, and the oldest first: there may be a thousand of these, and
+  // many thousands that have ended, so that nothing that happens at every message may look at all.
+  std::set<std::pair<WorkerId, uint64_t>> by_worker_;
+  std::set<std::pair<absl::Time, uint64_t>> by_age_;
   std::vector<LeaseRecord> ended_;
   std::map<uint64_t, ItemKey> retired_;
   // Durations of the latest finished leases by kind, for backup tasks.

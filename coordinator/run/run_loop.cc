@@ -99,11 +99,16 @@ absl::Status RunLoop::TryAdvance(absl::Time now) {
 void RunLoop::Dispatch(absl::Time now) {
   // Policies come from the learner, and rows go there.
   if (!learner_.ready) return;
-  for (auto& [id, worker] : workers_) {
-    // One at a time: the next lease is on its way within a fraction of a millisecond, and an item
-    // that waits behind another would hold up the end of the iteration.
-    if (worker.active > 0) continue;
-    if (const auto grant = leases_->Offer(id, now)) SendLease(worker, *grant);
+  // One at a time: the next lease is on its way within a fraction of a millisecond, and an item
+  // that waits behind another would hold up the end of the iteration.
+  for (auto id = idle_.begin(); id != idle_.end() && leases_->MayOffer(now);) {
+    const auto grant = leases_->Offer(*id, now);
+    if (!grant) {
+      ++id;
+      continue;
+    }
+    SendLease(workers_.at(*id), *grant);
+    id = idle_.erase(id);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -145,6 +146,8 @@ class RunLoop {
   int64_t alarms_ = 0;
   std::string alarm_;
   std::map<WorkerId, Worker> workers_;
+  // Those without a lease.
+  std::set<WorkerId> idle_;
   WorkerId next_worker_ = 1;
   Learner learner_;
   AbsentPeers absent_;

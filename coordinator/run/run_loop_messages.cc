@@ -64,6 +64,7 @@ absl::StatusOr<WorkerId> RunLoop::WorkerArrived(const v1::WorkerHello& hello, Wo
   worker.port = port;
   worker.hello = hello;
   worker.last_message = now;
+  idle_.insert(id);
   absent_.Back(/*learner=*/false, hello.name());
   v1::WorkResponse response;
   v1::WorkerWelcome* welcome = response.mutable_welcome();
@@ -99,6 +100,7 @@ void RunLoop::OnWorkerMessage(WorkerId id, const v1::WorkRequest& message, absl:
       LogWarning("actor sent a message of no use", {{"worker", worker.hello.name()}});
       return;
   }
+  if (worker.active == 0) idle_.insert(id);
   Advance(now);
 }
 
@@ -109,6 +111,7 @@ void RunLoop::WorkerGone(WorkerId id, absl::Time now) {
   LogInfo("actor left", {{"worker", found->second.hello.name()}, {"leases_lost", lost}});
   const Worker gone = std::move(found->second);
   workers_.erase(found);
+  idle_.erase(id);
   // An actor that is cut off may be back before its old stream has ended.
   const bool back = std::any_of(workers_.begin(), workers_.end(), [&](const auto& other) {
     return other.second.hello.name() == gone.hello.name();

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
 namespace shoal {
 namespace {
 
@@ -107,6 +110,85 @@ TEST_F(LeaseTableTest, BackupGoesToAnotherWorkerOnceALeaseHasRunLong) {
   EXPECT_FALSE(table_.Offer(3, At(9)));  // one backup is enough
   EXPECT_TRUE(table_.Complete(backup->fencing, At(5)));
   EXPECT_FALSE(table_.Complete(a->fencing, At(6)));
+}
+
+TEST_F(LeaseTableTest, TheOldestLeaseThatHasRunTooLongIsDoubledFirst) {
+  for (int shard = 0; shard < 3; ++shard) table_.Add(Shard(1, shard));
+  const auto a = table_.Offer(kAnn, At(1));
+  const auto b = table_.Offer(kBob, At(0));  // time may go back
+  table_.Offer(3, At(2));
+  EXPECT_EQ(table_.Offer(4, At(4))->item, b->item);
+  EXPECT_EQ(table_.Offer(5, At(4))->item, a->item);
+  EXPECT_EQ(table_.Offer(6, At(4))->item, Shard(1, 2));
+  EXPECT_FALSE(table_.Offer(7, At(9))) << "all are doubled";
+}
+
+TEST_F(LeaseTableTest, KnowsWhenThereIsNothingForAnybody) {
+  EXPECT_FALSE(table_.MayOffer(At(0)));
+  table_.Add(Shard(1, 0));
+  EXPECT_TRUE(table_.MayOffer(At(0)));
+  const auto lease = table_.Offer(kAnn, At(0));
+  EXPECT_FALSE(table_.MayOffer(At(1.9)));
+  EXPECT_TRUE(table_.MayOffer(At(2))) << "it may be doubled";
+  table_.Complete(lease->fencing, At(3));
+  EXPECT_FALSE(table_.MayOffer(At(100)));
+}
+
+// Against all leases looked at one by one, as a table of few would do.
+TEST_F(LeaseTableTest, DeadlinesAndLossesAreThoseOfEachWorkersOwnLeases) {
+  constexpr int kLeases = 300;
+  for (int shard = 0; shard < kLeases; ++shard) table_.Add(Shard(1, shard));
+  struct Known {
+    WorkerId worker;
+    double deadline;
+    bool active = true;
+  };
+  std::map<uint64_t, Known> known;
+  uint32_t random = 1;
+  const auto draw = [&random](uint32_t below) {
+    random = random * 1664525 + 1013904223;
+    return (random >> 8) % below;
+  };
+  for (int step = 0; step < 3000; ++step) {
+    const double now = 0.05 * step;
+    const WorkerId worker = 1 + draw(20);
+    int expected = 0, found = 0;
+    switch (draw(4)) {
+      case 0:
+        if (table_.available() == 0) break;
+        if (const auto grant = table_.Offer(worker, At(now))) {
+          known[grant->fencing] = {worker, now + 10};
+        }
+        break;
+      case 1:
+        table_.Touch(worker, At(now));
+        for (auto& [fencing, lease] : known) {
+          if (lease.active && lease.worker == worker) lease.deadline = now + 10;
+        }
+        break;
+      case 2:
+        for (auto& [fencing, lease] : known) {
+          // Far from the deadline, so that no rounding matters.
+          if (!lease.active || lease.deadline > now - 1e-3) continue;
+          lease.active = false;
+          ++expected;
+        }
+        found = table_.Expire(At(now - 1e-3));
+        break;
+      default:
+        if (draw(8) != 0) break;
+        for (auto& [fencing, lease] : known) {
+          if (!lease.active || lease.worker != worker) continue;
+          lease.active = false;
+          ++expected;
+        }
+        found = table_.WorkerGone(worker, At(now));
+    }
+    ASSERT_EQ(found, expected) << "step " << step;
+    ASSERT_EQ(table_.active(), std::count_if(known.begin(), known.end(), [](const auto& entry) {
+      return entry.second.active;
+    }));
+  }
 }
 
 TEST_F(LeaseTableTest, RemovedGroupsAreForgotten) {
