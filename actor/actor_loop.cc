@@ -116,6 +116,37 @@ void ActorLoop::Work() {
   }
 }
 
+absl::Status ActorLoop::Run() {
+  const absl::Status status = link_.Run();
+  LogTotals();
+  return status;
+}
+
+void ActorLoop::Add(const v1::WorkRequest& request) {
+  const v1::WorkResult& result = request.result();
+  absl::MutexLock lock(&mutex_);
+  if (request.has_failure()) {
+    ++totals_.failures;
+  } else if (result.has_rollout()) {
+    ++totals_.rollouts;
+    totals_.rollout_seconds += result.compute_seconds();
+    totals_.push_seconds += result.push_seconds();
+  } else {
+    ++totals_.evaluations;
+    totals_.evaluation_seconds += result.compute_seconds();
+  }
+}
+
+void ActorLoop::LogTotals() {
+  absl::MutexLock lock(&mutex_);
+  LogInfo("actor has done", {{"rollouts", totals_.rollouts},
+                             {"evaluations", totals_.evaluations},
+                             {"failures", totals_.failures},
+                             {"rollout_seconds", totals_.rollout_seconds},
+                             {"push_seconds", totals_.push_seconds},
+                             {"evaluation_seconds", totals_.evaluation_seconds}});
+}
+
 void ActorLoop::Finish(const Task& task) {
   const Cancellation& cancellation = task.session->cancellation;
   v1::WorkRequest request = executor_.Execute(*task.run, task.lease, cancellation);
@@ -124,6 +155,7 @@ void ActorLoop::Finish(const Task& task) {
     LogInfo("lease dropped with its stream", {{"fencing", task.lease.fencing()}});
     return;
   }
+  Add(request);
   if (request.has_failure()) {
     LogWarning("item failed", {{"fencing", task.lease.fencing()},
                                {"code", request.failure().code()},

@@ -4,6 +4,7 @@
 // One thread talks to the coordinator (Run), one computes. A lease whose stream is lost is dropped.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
@@ -39,7 +40,7 @@ class ActorLoop {
 
   // Blocks. OK: the run is over, or Stop was called. FailedPrecondition: this actor does not fit
   // the run, with the coordinator's message. Call it once.
-  absl::Status Run() { return link_.Run(); }
+  absl::Status Run();
 
   // Makes Run return at once, whatever is being computed. Any thread.
   void Stop() { link_.Stop(); }
@@ -58,6 +59,12 @@ class ActorLoop {
     v1::Lease lease;
   };
 
+  // What this actor has done, and how long it took.
+  struct Totals {
+    int64_t rollouts = 0, evaluations = 0, failures = 0;
+    double rollout_seconds = 0, push_seconds = 0, evaluation_seconds = 0;
+  };
+
   ActorLoop(const ActorOptions& options, const std::string& kernel_id,
             const std::shared_ptr<grpc::Channel>& coordinator);
 
@@ -70,6 +77,9 @@ class ActorLoop {
   void Finish(const Task& task);
   // What was sent, by what was asked for.
   void Count(const Task& task, bool failed);
+  // Adds to the totals.
+  void Add(const v1::WorkRequest& request);
+  void LogTotals();
 
   const ActorOptions options_;
   const std::string kernel_id_;
@@ -80,6 +90,7 @@ class ActorLoop {
   Link link_;
   absl::Mutex mutex_;
   std::deque<Task> waiting_ ABSL_GUARDED_BY(mutex_);
+  Totals totals_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
