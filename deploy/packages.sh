@@ -24,7 +24,7 @@ packages=(
 case "${1:-}" in
   "") ;;
   # Debian's prometheus package may also start one on port 9090, as any service's package does.
-  tests) packages+=(prometheus python3-grpcio python3-protobuf python3-yaml shellcheck) ;;
+  tests) packages+=(prometheus python3 python3-grpcio python3-protobuf python3-yaml shellcheck) ;;
   # The compiler, libFuzzer and the sanitizers with it, and names for their backtraces.
   fuzz) packages+=(clang libclang-rt-14-dev llvm-14) ;;
   *) sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;

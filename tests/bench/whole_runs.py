@@ -1,0 +1,176 @@
+"""Whole runs of the real programs, timed: where the seconds go, and what the service costs.
+
+Usage: whole_runs.py BUILD RESULTS.json [WHAT]...   (WHAT: school, dev_v33, overlap, service; default all)
+
+  WholeRun/PRESET        a preset to its end, with two actors and two learner threads
+  Overlap/policy_lag:L   `school` without evaluations: the learner's waiting share of an iteration
+  Service                rows/s of `school` through coordinator, learner (one thread) and one actor with
+                         policy_lag 1, and of its rollouts alone: its items computed once more by
+                         `shoal verify`, which compares them, too
+"""
+import csv
+import glob
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+import results
+
+
+def read_metrics(run):
+    with open(os.path.join(run, "metrics.csv"), encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def column(rows, name):
+    return [float(row[name]) for row in rows if row[name] != ""]
+
+
+def walls(rows):
+    """Seconds of each iteration from commit to commit."""
+    return [float(row["rows"]) / float(row["rows_per_second"]) for row in rows
+            if row["rows_per_second"] not in ("", "0", "0.0")]
+
+
+def totals(logs):
+    """Sums of what actors say they have done, over the texts of their logs."""
+    sums = {}
+    for text in logs:
+        for line in text.splitlines():
+            if "actor has done" not in line:
+                continue
+            for name, value in re.findall(r"(\w+)=([0-9.eE+-]+)", line):
+                sums[name] = sums.get(name, 0.0) + float(value)
+    if not sums:
+        raise results.Missing("no actor says what it has done")
+    return sums
+
+
+def learner_wait(rows):
+    """Share of the iterations' time, the first left out, in which the learner has no update to do."""
+    later = rows[1:]
+    return 1 - sum(column(later, "update_seconds")) / sum(walls(later))
+
+
+def train(build, out, name, *options):
+    """Returns the run's folder and its wall seconds."""
+    command = [os.path.join(build, "bin/shoal"), "train", f"--out={out}", f"--run_name={name}", *options]
+    begin = time.monotonic()
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    seconds = time.monotonic() - begin
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
+    return os.path.join(out, name), seconds
+
+
+def actors_logs(run):
+    texts = []
+    for path in sorted(glob.glob(os.path.join(run, "logs", "actor*.log"))):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            texts.append(file.read())
+    return texts
+
+
+def split(run, wall):
+    """Seconds of a finished run by where they went."""
+    rows = read_metrics(run)
+    done = totals(actors_logs(run))
+    with sqlite3.connect(f"file:{run}/run.db?mode=ro", uri=True) as db:
+        created, = db.execute("SELECT created_at FROM run").fetchone()
+        committed, = db.execute("SELECT max(committed_at) FROM iterations").fetchone()
+        judged, = db.execute("SELECT coalesce(max(finished_at), 0) FROM evaluations").fetchone()
+    training = (committed - created) / 1e6
+    evaluated = max(committed, judged)
+    return {
+        "wall_seconds": wall,
+        "training_seconds": training,
+        # After the last commit: the evaluations left, then report, videos and summary.
+        "last_evaluations_seconds": (evaluated - committed) / 1e6,
+        "files_seconds": max(0.0, wall - (evaluated - created) / 1e6),
+        "rollout_wall_seconds": sum(column(rows, "rollout_seconds")),
+        "rollout_cpu_seconds": done["rollout_seconds"],
+        "push_seconds": done["push_seconds"],
+        "evaluation_seconds": done["evaluation_seconds"],
+        "update_seconds": sum(column(rows, "update_seconds")),
+        "waiting_seconds": sum(column(rows, "waiting_seconds")),
+        "iterations": float(len(rows)),
+        "rows": sum(column(rows, "rows")),
+    }
+
+
+def whole_run(build, out, preset):
+    run, wall = train(build, out, preset, f"--preset={preset}", "--seed=1", "--actors=2",
+                      "--learner_threads=2")
+    return {f"WholeRun/{preset}": split(run, wall)}
+
+
+def overlap(build, out):
+    found = {}
+    for lag in (0, 1):
+        run, _ = train(build, out, f"lag{lag}", "--preset=school", "--seed=1", "--actors=2",
+                       "--learner_threads=1", f"--policy_lag={lag}", "--multi_eval_interval=0",
+                       "--skip_final_eval")
+        rows = read_metrics(run)
+        found[f"Overlap/policy_lag:{lag}"] = {
+            "learner_wait_share": learner_wait(rows),
+            "iteration_seconds": sum(walls(rows[1:])) / len(rows[1:]),
+            "update_seconds": sum(column(rows[1:], "update_seconds")) / len(rows[1:]),
+            "rollout_seconds": sum(column(rows[1:], "rollout_seconds")) / len(rows[1:]),
+        }
+    return found
+
+
+def service(build, out):
+    run, _ = train(build, out, "service", "--preset=school", "--seed=1", "--actors=1",
+                   "--learner_threads=1", "--policy_lag=1", "--multi_eval_interval=0",
+                   "--skip_final_eval", "--checkpoint_interval=1")
+    rows = read_metrics(run)
+    begin = time.monotonic()
+    verified = subprocess.run([os.path.join(build, "bin/shoal"), "verify", run], capture_output=True,
+                              text=True, check=False)
+    seconds = time.monotonic() - begin
+    counted = re.search(r"(\d+) iterations \((\d+) shards\)", verified.stdout)
+    if verified.returncode != 0 or counted is None:
+        sys.exit(f"shoal verify {run}: {verified.stdout}{verified.stderr}")
+    # States of old iterations are not kept: what is left is computed again.
+    again = [row for row in rows if f"equal    iteration {row['iteration']}:" in verified.stdout]
+    done = totals(actors_logs(run))
+    return {"Service": {
+        "rows_per_second": sum(column(rows, "rows")) / sum(walls(rows)),
+        "rollout_rows_per_second": sum(column(again, "rows")) / seconds,
+        "in_service_rollout_rows_per_second": sum(column(rows, "rows")) / done["rollout_seconds"],
+        "in_service_update_rows_per_second":
+            sum(column(rows, "rows")) / sum(column(rows, "update_seconds")),
+        # All iterations have as many shards.
+        "rows_per_item": sum(column(again, "rows")) / float(counted.group(2)),
+        "push_share": done["push_seconds"] / sum(walls(rows)),
+        "verified_shards": float(counted.group(2)),
+    }}
+
+
+def main(arguments):
+    if len(arguments) < 2:
+        sys.exit(__doc__)
+    build, path = arguments[:2]
+    what = arguments[2:] or ["school", "dev_v33", "overlap", "service"]
+    out = tempfile.mkdtemp(prefix="shoal-whole-runs-")
+    found = {}
+    try:
+        for name in what:
+            print(f"whole runs: {name}", file=sys.stderr)
+            if name in ("school", "dev_v33"):
+                found.update(whole_run(build, out, name))
+            else:
+                found.update({"overlap": overlap, "service": service}[name](build, out))
+            results.write(path, found)
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
