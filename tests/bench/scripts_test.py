@@ -147,6 +147,27 @@ class Tables(unittest.TestCase):
         self.assertEqual(missing, [])
         self.assertIn("| 0 | 500 ms | 200 ms | 250 ms | 50 % |", text)
 
+    def test_all_tables_are_as_wide_as_their_heads(self):
+        class Everything(dict):
+            """As if every benchmark had been run."""
+            def __contains__(self, name):
+                return True
+
+            def get(self, name, default=None):
+                return OfOne()
+
+        class OfOne(dict):
+            def get(self, figure, default=None):
+                return [64.0]
+
+        r = results.Results(os.devnull)
+        r.benchmarks = Everything()
+        r.names = lambda prefix: [prefix]
+        for name, make in tables.TABLES.items():
+            lines = make(r)
+            self.assertGreater(len(lines), 2, name)
+            self.assertEqual({line.count("|") for line in lines}, {lines[0].count("|")}, name)
+
     def test_service_is_a_share_of_its_slower_part(self):
         r = made({"Service": {"rows_per_second": 90.0, "rollout_rows_per_second": 100.0,
                               "push_share": 0.02},
