@@ -1,6 +1,6 @@
 // A worker's side of its stream to the coordinator, for actors and learners alike: connects, says
 // hello, keeps heartbeats going, notices silence, and comes back after a loss, until the run is
-// over, the coordinator finds the worker unfit, or it is told to stop.
+// over and the coordinator has no other, it finds the worker unfit, or the worker is told to stop.
 //
 // Request and Response are WorkRequest and WorkResponse, or LearnRequest and LearnResponse: both
 // pairs have heartbeats, a welcome with heartbeat_interval and a dismissal under the same names.
@@ -11,17 +11,21 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/cancellation.h"
 #include "common/duplex_stream.h"
 #include "common/heartbeats.h"
 #include "common/logging.h"
+#include "common/printable.h"
 #include "common/rpc.h"
+#include "common/version.h"
 #include "shoal/v1/worker.pb.h"
 
 namespace shoal {
@@ -67,14 +71,26 @@ class CoordinatorLink {
       : handlers_(std::move(handlers)), times_(times) {}
 
   // Blocks. OK: the run is over, or Stop was called. FailedPrecondition: the coordinator says that
-  // this worker does not fit the run; the message is its own.
+  // this worker does not fit the run, with its own message, or is itself of another protocol or build.
   absl::Status Run() {
     absl::Duration backoff = times_.backoff_min;
     bool told = false;
+    bool idle = false;
     while (!stop_.cancelled()) {
       const End end = RunSession();
       if (end.over) return end.status;
       if (stop_.cancelled()) break;
+      if (end.come_again > absl::ZeroDuration()) {
+        // Nothing is wrong: the coordinator has no work now. Once for people, again after each run.
+        Log(end.welcomed || !idle ? LogLevel::kInfo : LogLevel::kDebug, "no run is on; waiting",
+            {{"reason", end.status}, {"retry_seconds", absl::ToDoubleSeconds(end.come_again)}});
+        idle = true;
+        told = false;
+        backoff = times_.backoff_min;
+        stop_.WaitFor(end.come_again);
+        continue;
+      }
+      idle = false;
       if (end.welcomed) {
         backoff = times_.backoff_min;
         told = false;
@@ -102,6 +118,8 @@ class CoordinatorLink {
   struct End {
     bool over = false;      // Do not come back.
     bool welcomed = false;  // There was a session.
+    // Above 0: the coordinator has let the worker go for so long.
+    absl::Duration come_again = absl::ZeroDuration();
     absl::Status status;
   };
 
@@ -132,12 +150,19 @@ class CoordinatorLink {
     Response response;
     session->stream.Send(handlers_.hello());
     StreamEvent event = session->stream.Receive(times_.welcome_limit, &response);
-    if (event == StreamEvent::kMessage && response.has_dismissal()) return Dismissed(response);
+    if (event == StreamEvent::kMessage && response.has_dismissal()) {
+      return Dismissed(response, false);
+    }
     if (event != StreamEvent::kMessage || !response.has_welcome()) {
       end.status = Lost(event, *session, "no welcome came");
       return end;
     }
     end.welcomed = true;
+    if (absl::Status fits = CheckCoordinator(response.welcome().coordinator()); !fits.ok()) {
+      end.over = true;
+      end.status = fits;
+      return end;
+    }
     Heartbeats heartbeats(Interval(response), Clock::now());
     handlers_.message(session, response);
     while (true) {
@@ -160,9 +185,28 @@ class CoordinatorLink {
         return end;
       }
       heartbeats.Heard(Clock::now());
-      if (response.has_dismissal()) return Dismissed(response);
+      if (response.has_dismissal()) return Dismissed(response, true);
       if (!response.has_heartbeat()) handlers_.message(session, response);
     }
+  }
+
+  // A coordinator that says nothing of itself is one from before it could, which had this protocol.
+  static absl::Status CheckCoordinator(const v1::Coordinator& coordinator) {
+    const std::string own = GetBuildInfo().Build();
+    if (coordinator.protocol() != v1::PROTOCOL_UNSPECIFIED &&
+        coordinator.protocol() != v1::PROTOCOL_CURRENT) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the coordinator (", Printable(coordinator.build(), 256), ") speaks protocol ",
+          coordinator.protocol(), ", this program (", own, ") ", v1::PROTOCOL_CURRENT,
+          ": use the same build for both"));
+    }
+    if (!coordinator.build().empty() && !coordinator.any_build() && coordinator.build() != own) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the coordinator is of another build (", Printable(coordinator.build(), 256),
+          ") than this program (", own, "), and results could differ: use the same build for both, or "
+          "start the coordinator with --any_build"));
+    }
+    return absl::OkStatus();
   }
 
   static std::chrono::nanoseconds Interval(const Response& response) {
@@ -179,16 +223,30 @@ class CoordinatorLink {
     return FromGrpc(status);
   }
 
-  static End Dismissed(const Response& response) {
+  static End Dismissed(const Response& response, bool welcomed) {
     End end;
-    end.over = true;
+    end.welcomed = welcomed;
     const v1::Dismissal& dismissal = response.dismissal();
+    if (dismissal.has_come_again() && dismissal.reason() != v1::Dismissal::REASON_UNFIT) {
+      end.status = absl::UnavailableError(
+          dismissal.reason() == v1::Dismissal::REASON_RUN_OVER ? "the run is over" : "no run is on");
+      end.come_again = ComeAgain(dismissal.come_again());
+      return end;
+    }
+    end.over = true;
     if (dismissal.reason() == v1::Dismissal::REASON_UNFIT) {
       end.status = absl::FailedPreconditionError(dismissal.message());
     } else {
       LogInfo("dismissed", {{"message", dismissal.message()}});
     }
     return end;
+  }
+
+  // Within what is neither a storm nor a worker that has left.
+  static absl::Duration ComeAgain(const google::protobuf::Duration& duration) {
+    return std::clamp(absl::Seconds(std::clamp<int64_t>(duration.seconds(), 0, 3600)) +
+                          absl::Nanoseconds(duration.nanos()),
+                      absl::Milliseconds(50), absl::Minutes(1));
   }
 
   const Handlers handlers_;

@@ -7,6 +7,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_format.h"
 #include "common/logging.h"
+#include "common/run_name.h"
 #include "common/version.h"
 #include "learner/learner_metrics.h"
 
@@ -46,8 +47,12 @@ LearnerLoop::LearnerLoop(const LearnerOptions& options, TrainerFactory factory,
                          const std::shared_ptr<grpc::Channel>& coordinator)
     : options_(options),
       coordinator_(v1::LearnerService::NewStub(coordinator)),
+      run_dir_(options.run_dir),
       policies_(kPoliciesInMemory,
-                [run_dir = options.run_dir](const std::string& sha256) {
+                [this](const std::string& sha256) {
+                  absl::ReleasableMutexLock lock(&run_mutex_);
+                  const std::string run_dir = run_dir_;
+                  lock.Release();
                   return FindPolicyOnDisk(run_dir, sha256);
                 }),
       row_service_(&rows_, options.rows, stats_),
@@ -88,6 +93,7 @@ v1::LearnRequest LearnerLoop::Hello() {
   hello->set_address(options_.advertise.empty() ? address() : options_.advertise);
   hello->set_protocol(v1::PROTOCOL_CURRENT);
   hello->set_session(session_id_);
+  hello->set_any_run(!options_.runs.empty());
   absl::MutexLock lock(&mutex_);
   hello->set_device(device_);
   return request;
@@ -133,11 +139,29 @@ void LearnerLoop::Work() {
   }
 }
 
+v1::LearnRequest LearnerLoop::Begin(const v1::LearnerWelcome& welcome,
+                                    const std::string& session_id) {
+  if (!options_.runs.empty()) {
+    const absl::StatusOr<std::string> run_dir =
+        RunFolder(options_.runs, welcome.options().run_name());
+    if (!run_dir.ok()) {
+      v1::LearnRequest request;
+      request.mutable_update_failed()->set_fatal(true);
+      request.mutable_update_failed()->set_message(std::string(run_dir.status().message()));
+      return request;
+    }
+    state_.UseRun(*run_dir);
+    absl::MutexLock lock(&run_mutex_);
+    run_dir_ = *run_dir;
+  }
+  return state_.Begin(welcome, session_id);
+}
+
 void LearnerLoop::Do(const Task& task) {
   std::optional<v1::LearnRequest> answer;
   switch (task.message.kind_case()) {
     case v1::LearnResponse::kWelcome:
-      answer = state_.Begin(task.message.welcome(), task.session_id);
+      answer = Begin(task.message.welcome(), task.session_id);
       if (answer->has_ready()) {
         absl::MutexLock lock(&mutex_);
         device_ = state_.device();

@@ -31,7 +31,9 @@ namespace shoal {
 
 struct LearnerOptions {
   std::string coordinator;  // "unix:/path" or "host:port"
-  std::string run_dir;      // holds checkpoints/
+  // Holds checkpoints/; "": each run's folder is RUNS/NAME, by the name that its options have.
+  std::string run_dir;
+  std::string runs;
   ServerOptions server = {.keepalive = kBulkKeepalive};
   std::string advertise;  // What actors are told; empty: where the server really listens.
   int threads = 1;
@@ -88,11 +90,15 @@ class LearnerLoop {
   // The learning thread.
   void Work();
   void Do(const Task& task);
+  v1::LearnRequest Begin(const v1::LearnerWelcome& welcome, const std::string& session_id);
   bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !busy_ && tasks_.empty(); }
 
   const LearnerOptions options_;
   const std::unique_ptr<v1::LearnerService::Stub> coordinator_;
   const std::shared_ptr<LearnerStats> stats_ = std::make_shared<LearnerStats>();
+  // Of the run that is on. Asked by gRPC's threads through policies_, which comes after it.
+  mutable absl::Mutex run_mutex_;
+  std::string run_dir_ ABSL_GUARDED_BY(run_mutex_);
   RowStore rows_;
   PolicyStore policies_;
   RowServiceImpl row_service_;

@@ -67,8 +67,13 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
   app.add_option("--advertise", learner.advertise,
                  "what actors are told to connect to (default: where it listens)")
       ->type_name("ADDRESS");
-  app.add_option("--run_dir", learner.run_dir, "folder of the run; checkpoints/ is made in it")
-      ->required()
+  CLI::Option* run_dir =
+      app.add_option("--run_dir", learner.run_dir, "folder of the run; checkpoints/ is made in it")
+          ->type_name("DIR");
+  app.add_option("--runs", learner.runs,
+                 "folder of all runs, instead of --run_dir: serve whatever run the coordinator has, "
+                 "one after another")
+      ->excludes(run_dir)
       ->type_name("DIR");
   app.add_option("--threads", learner.threads, "threads that learn; not part of the result")
       ->check(CLI::Range(1, 1024))
@@ -141,6 +146,10 @@ int LearnerMain(int argc, char** argv, TrainerFactory factory) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? EXIT_SUCCESS : kExitUsage;
+  }
+  if (arguments.learner.run_dir.empty() && arguments.learner.runs.empty()) {
+    return Fail(absl::InvalidArgumentError("--run_dir DIR or --runs DIR is required"), arguments,
+                kExitUsage);
   }
   if (arguments.exit_with_parent) DieWithParent();
 

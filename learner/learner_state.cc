@@ -139,15 +139,17 @@ absl::StatusOr<std::string> FindPolicyOnDisk(const std::string& run_dir,
   return absl::NotFoundError(absl::StrCat("no checkpoint has policy ", sha256));
 }
 
-LearnerState::LearnerState(std::string run_dir, int threads, TrainerFactory factory, RowStore* rows,
-                           PolicyStore* policies, std::shared_ptr<LearnerStats> stats)
-    : run_dir_(std::move(run_dir)),
-      checkpoints_(CheckpointsOf(run_dir_)),
+LearnerState::LearnerState(const std::string& run_dir, int threads, TrainerFactory factory,
+                           RowStore* rows, PolicyStore* policies,
+                           std::shared_ptr<LearnerStats> stats)
+    : checkpoints_(CheckpointsOf(run_dir)),
       threads_(threads),
       factory_(std::move(factory)),
       rows_(rows),
       policies_(policies),
       stats_(std::move(stats)) {}
+
+void LearnerState::UseRun(const std::string& run_dir) { checkpoints_ = CheckpointsOf(run_dir); }
 
 std::string LearnerState::device() const {
   return trainer_ == nullptr ? "" : trainer_->device_description();

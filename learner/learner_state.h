@@ -37,9 +37,12 @@ absl::StatusOr<std::string> FindPolicyOnDisk(const std::string& run_dir, const s
 class LearnerState {
  public:
   // run_dir holds checkpoints/ and best/. The stores must outlive this.
-  LearnerState(std::string run_dir, int threads, TrainerFactory factory, RowStore* rows,
-               PolicyStore* policies,
+  LearnerState(const std::string& run_dir, int threads, TrainerFactory factory,
+               RowStore* rows, PolicyStore* policies,
                std::shared_ptr<LearnerStats> stats = std::make_shared<LearnerStats>());
+
+  // The run's folder from now on, before Begin of that run.
+  void UseRun(const std::string& run_dir);
 
   // Drops everything and begins from the committed iteration: its checkpoint must be there and have
   // the welcome's hash; where nothing was ever committed, version 0 is made from the seed and
@@ -71,8 +74,7 @@ class LearnerState {
   // Forgets the trainer: its state is not one that anybody asked for.
   v1::LearnRequest Fatal(int64_t iteration, const absl::Status& status);
 
-  const std::string run_dir_;
-  const std::string checkpoints_;
+  std::string checkpoints_;
   const int threads_;
   const TrainerFactory factory_;
   RowStore* const rows_;

@@ -2,13 +2,11 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -16,6 +14,7 @@
 #include "actor/rollout/world_options.h"
 #include "common/files.h"
 #include "common/options.h"
+#include "common/run_name.h"
 #include "common/version.h"
 #include "coordinator/schedule/presets.h"
 #include "coordinator/run/open_run.h"
@@ -122,26 +121,12 @@ absl::StatusOr<v1::RunOptions> CombineOptions(const RunRequest& request) {
   return options;
 }
 
-absl::StatusOr<std::string> RunDirectory(const std::string& out, const std::string& run_name) {
-  const bool ok = !run_name.empty() && run_name.size() <= 128 && run_name[0] != '.' &&
-                  run_name[0] != '-' &&
-                  std::all_of(run_name.begin(), run_name.end(), [](char c) {
-                    return absl::ascii_isalnum(c) || c == '_' || c == '-' || c == '.';
-                  });
-  if (!ok) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--run_name ", run_name, ": accepted are up to 128 letters, digits, '_', '-' and "
-                     "'.', not beginning with '-' or '.'"));
-  }
-  return absl::StrCat(out, "/", run_name);
-}
-
 absl::StatusOr<std::string> PrepareRun(const RunRequest& request) {
   auto options = CombineOptions(request);
   if (!options.ok()) return options.status();
   if (absl::Status status = ResolveOptions(*options); !status.ok()) return status;
   if (auto world = ReadWorldOptions(*options); !world.ok()) return world.status();
-  auto folder = RunDirectory(request.out, options->run_name());
+  auto folder = RunFolder(request.out, options->run_name());
   if (!folder.ok()) return folder.status();
   if (fs::exists(*folder)) {
     return absl::AlreadyExistsError(absl::StrCat(*folder, " exists: `shoal train --resume ",

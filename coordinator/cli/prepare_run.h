@@ -22,9 +22,6 @@ struct RunRequest {
 // winning. Paths of tail files in the configuration file are taken from its folder.
 absl::StatusOr<v1::RunOptions> CombineOptions(const RunRequest& request);
 
-// OUT/NAME. InvalidArgument: a name that is no folder's.
-absl::StatusOr<std::string> RunDirectory(const std::string& out, const std::string& run_name);
-
 // Resolves and checks everything, then makes OUT/RUN_NAME with config.textproto and copies of the
 // tail files (a preset's are made), in one step: it is there whole or not at all. Returns the folder.
 // AlreadyExists: there is a run of that name.

@@ -226,9 +226,7 @@ void RunLoop::End(State state, const std::string& message) {
   status.Update(run_.store->SetStatus(recorded, message));
   status.Update(run_.views->Sync());
   if (!status.ok()) LogError("the end of the run could not be recorded", {{"error", status}});
-  v1::Dismissal dismissal;
-  dismissal.set_reason(v1::Dismissal::REASON_RUN_OVER);
-  dismissal.set_message(message);
+  const v1::Dismissal dismissal = MakeDismissal();
   for (auto& [id, worker] : workers_) {
     v1::WorkResponse response;
     *response.mutable_dismissal() = dismissal;

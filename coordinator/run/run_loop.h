@@ -33,6 +33,11 @@ struct RunLoopOptions {
   absl::Duration heartbeat_interval = absl::Seconds(1);
   // A run that is to stop after the next commit waits so long for a learner that has left.
   absl::Duration stop_patience = absl::Seconds(3);
+  // Above 0: other runs may follow, and peers that are dismissed at the end are told to come again
+  // after so long. The learner must be one that can serve any run.
+  absl::Duration come_again = absl::ZeroDuration();
+  // Peers of other builds are let in; the protocol must be the same in any case.
+  bool any_build = true;
 };
 
 class RunLoop {
@@ -124,6 +129,8 @@ class RunLoop {
   void Check(const absl::Status& status);
   // The run ends; peers are dismissed.
   void End(State state, const std::string& message);
+  // What peers are told once the run is over.
+  v1::Dismissal MakeDismissal() const;
   std::vector<LeaseRow> TakeEndedLeases();
   void FillState(v1::RunStatus& status) const;
   void FillPeers(v1::RunStatus& status, absl::Time now) const;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
 #include "common/logging.h"
+#include "common/version.h"
 #include "coordinator/run/run_loop.h"
 #include "google/protobuf/duration.pb.h"
 
@@ -47,15 +48,47 @@ std::string WorkerText(const v1::WorkerHello& hello) {
   return absl::StrCat(hello.name(), " (", hello.build(), ", ", hello.cpu(), ")");
 }
 
+// Whether a peer can take part: FailedPrecondition names both sides.
+template <class Hello>
+absl::Status CheckProgram(const Hello& hello, const std::string& who, bool any_build) {
+  const std::string own = GetBuildInfo().Build();
+  if (hello.protocol() != v1::PROTOCOL_CURRENT) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(who, " speaks protocol ", hello.protocol(), ", this coordinator (", own, ") ",
+                     v1::PROTOCOL_CURRENT, ": use the same build for both"));
+  }
+  if (!any_build && hello.build() != own) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(who, " is of another build than this coordinator (", own,
+                     "), and results could differ: use the same build for both, or start the "
+                     "coordinator with --any_build"));
+  }
+  return absl::OkStatus();
+}
+
+v1::Coordinator Introduce(bool any_build) {
+  v1::Coordinator coordinator;
+  coordinator.set_build(GetBuildInfo().Build());
+  coordinator.set_protocol(v1::PROTOCOL_CURRENT);
+  coordinator.set_any_build(any_build);
+  return coordinator;
+}
+
 }  // namespace
+
+v1::Dismissal RunLoop::MakeDismissal() const {
+  v1::Dismissal dismissal;
+  dismissal.set_reason(v1::Dismissal::REASON_RUN_OVER);
+  dismissal.set_message(message_);
+  if (options_.come_again > absl::ZeroDuration()) {
+    *dismissal.mutable_come_again() = ToProto(options_.come_again);
+  }
+  return dismissal;
+}
 
 absl::StatusOr<WorkerId> RunLoop::WorkerArrived(const v1::WorkerHello& hello, WorkerPort* port,
                                                 absl::Time now) {
-  if (hello.protocol() != v1::PROTOCOL_CURRENT) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(WorkerText(hello), " speaks protocol ", hello.protocol(), ", this coordinator ",
-                     v1::PROTOCOL_CURRENT, ": use the same build for both"));
-  }
+  if (absl::Status s = CheckProgram(hello, WorkerText(hello), options_.any_build); !s.ok()) return s;
   if (absl::Status status = run_.store->SetKernelId(hello.kernel_id()); !status.ok()) {
     return status;
   }
@@ -67,10 +100,16 @@ absl::StatusOr<WorkerId> RunLoop::WorkerArrived(const v1::WorkerHello& hello, Wo
   idle_.insert(id);
   absent_.Back(/*learner=*/false, hello.name());
   v1::WorkResponse response;
+  if (over()) {
+    *response.mutable_dismissal() = MakeDismissal();
+    port->Send(std::move(response));
+    return id;
+  }
   v1::WorkerWelcome* welcome = response.mutable_welcome();
   welcome->set_run_id(run_.info.id);
   *welcome->mutable_options() = run_.options;
   *welcome->mutable_heartbeat_interval() = ToProto(options_.heartbeat_interval);
+  *welcome->mutable_coordinator() = Introduce(options_.any_build);
   port->Send(std::move(response));
   LogInfo("actor arrived", {{"worker", hello.name()}, {"cpu", hello.cpu()}, {"build", hello.build()}});
   Advance(now);
@@ -125,10 +164,13 @@ void RunLoop::WorkerGone(WorkerId id, absl::Time now) {
 
 absl::Status RunLoop::LearnerArrived(const v1::LearnerHello& hello, LearnerPort* port,
                                      absl::Time now) {
-  if (hello.protocol() != v1::PROTOCOL_CURRENT) {
+  absl::Status fits =
+      CheckProgram(hello, absl::StrCat("the learner (", hello.build(), ")"), options_.any_build);
+  if (!fits.ok()) return fits;
+  if (options_.come_again > absl::ZeroDuration() && !hello.any_run()) {
     return absl::FailedPreconditionError(
-        absl::StrCat("the learner (", hello.build(), ") speaks protocol ", hello.protocol(),
-                     ", this coordinator ", v1::PROTOCOL_CURRENT, ": use the same build for both"));
+        absl::StrCat("the learner at ", hello.address(), " is one of a single run, and this "
+                     "coordinator serves one after another: start it with --runs DIR"));
   }
   if (learner_.port != nullptr) {
     return absl::AlreadyExistsError(
@@ -136,6 +178,12 @@ absl::Status RunLoop::LearnerArrived(const v1::LearnerHello& hello, LearnerPort*
   }
   learner_ = Learner{port, hello, now};
   absent_.Back(/*learner=*/true, "");
+  if (over()) {
+    v1::LearnResponse response;
+    *response.mutable_dismissal() = MakeDismissal();
+    port->Send(std::move(response));
+    return absl::OkStatus();
+  }
   Welcome();
   LogInfo("learner arrived", {{"device", hello.device()}, {"address", hello.address()},
                               {"build", hello.build()}, {"cpu", hello.cpu()}});
@@ -148,6 +196,7 @@ void RunLoop::Welcome() {
   welcome->set_run_id(run_.info.id);
   *welcome->mutable_options() = run_.options;
   *welcome->mutable_heartbeat_interval() = ToProto(options_.heartbeat_interval);
+  *welcome->mutable_coordinator() = Introduce(options_.any_build);
   const int64_t committed = std::max<int64_t>(training_->committed(), 0);
   welcome->set_committed_iteration(committed);
   welcome->set_policy_sha256(training_->PolicyHash(committed).value_or(""));
