@@ -64,6 +64,13 @@ std::span<const MethodRoles> MethodTable() {
       {"/shoal.v1.RunService/ListOrders", {Role::kOperator, Role::kReader}},
       {"/shoal.v1.RunService/StopRun", {Role::kOperator}},
       {"/shoal.v1.RunService/GiveOrder", {Role::kOperator}},
+      {"/shoal.v1.QueueService/SubmitRun", {Role::kOperator}},
+      {"/shoal.v1.QueueService/ResumeRun", {Role::kOperator}},
+      {"/shoal.v1.QueueService/CancelRun", {Role::kOperator}},
+      {"/shoal.v1.QueueService/GetRun", {Role::kOperator, Role::kReader}},
+      {"/shoal.v1.QueueService/ListRuns", {Role::kOperator, Role::kReader}},
+      {"/shoal.v1.QueueService/ListRunFiles", {Role::kOperator, Role::kReader}},
+      {"/shoal.v1.QueueService/FetchRunFile", {Role::kOperator, Role::kReader}},
       // gRPC's own services.
       {"/grpc.health.v1.Health/Check", Everybody()},
       {"/grpc.health.v1.Health/Watch", Everybody()},
