@@ -21,6 +21,7 @@
 #include "coordinator/service/run_host.h"
 #include "coordinator/service/run_metrics.h"
 #include "coordinator/service/run_service.h"
+#include "coordinator/service/serve_runs.h"
 
 namespace shoal {
 namespace {
@@ -31,6 +32,7 @@ constexpr int kUsage = 2;
 
 struct Arguments {
   RunLoopOptions run;
+  std::string runs;
   ServerOptions server;
   SecurityOptions security;
   MetricsOptions metrics;
@@ -42,8 +44,13 @@ struct Arguments {
 };
 
 void AddArguments(CLI::App& app, Arguments& arguments) {
-  app.add_option("--run_dir", arguments.run.run_dir, "the run's folder, with config.textproto in it")
-      ->required()
+  CLI::Option* run_dir = app.add_option("--run_dir", arguments.run.run_dir,
+                                        "the run's folder, with config.textproto in it")
+                             ->type_name("DIR");
+  app.add_option("--runs", arguments.runs,
+                 "folder of all runs, instead of --run_dir: stand by, and run what `shoal train "
+                 "--coordinator` sends, one after another")
+      ->excludes(run_dir)
       ->type_name("DIR");
   app.add_option("--listen", arguments.server.listen, "unix:/path or host:port; port 0: any free one")
       ->type_name("ADDRESS")
@@ -52,6 +59,8 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
                  "an actor or learner silent for so long is given up")
       ->check(CLI::Range(1.0, 3600.0))
       ->capture_default_str();
+  app.add_flag("--any_build", arguments.run.any_build,
+               "let actors and learners of other builds in; results could differ");
   AddMetricsOptions(app, arguments.metrics);
   app.add_option("--log", arguments.log, "append the log to this file (default: standard error)")
       ->type_name("FILE");
@@ -114,6 +123,7 @@ int Main(int argc, char** argv) {
   CLI::App app("shoal-coordinator: decides, hands out work and remembers everything of one run");
   app.name("shoal-coordinator");
   Arguments arguments;
+  arguments.run.any_build = false;
   AddArguments(app, arguments);
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);
   if (!outcome.ok()) {
@@ -123,6 +133,10 @@ int Main(int argc, char** argv) {
   if (*outcome == CommandLineOutcome::kShown) return 0;
   if (arguments.exit_with_parent) DieWithParent();
   arguments.run.lease_time = absl::Seconds(arguments.lease_seconds);
+  if (arguments.run.run_dir.empty() && arguments.runs.empty()) {
+    std::fprintf(stderr, "shoal-coordinator: --run_dir DIR or --runs DIR is required\n");
+    return kUsage;
+  }
   // Several within a lease, so that one that is late costs nobody a lease.
   arguments.run.heartbeat_interval = std::min(absl::Seconds(1), arguments.run.lease_time / 4);
   LogOptions log;
@@ -136,7 +150,14 @@ int Main(int argc, char** argv) {
   if (absl::Status status = SetUpLogging(log); !status.ok()) return Fail(status);
   constexpr Role kOwn[] = {Role::kCoordinator};
   if (absl::Status s = SetUpSecurity(arguments.security, kOwn); !s.ok()) return Fail(s);
-  return Serve(arguments, signal);
+  if (arguments.runs.empty()) return Serve(arguments, signal);
+  ServeRunsOptions standing;
+  standing.runs = arguments.runs;
+  standing.run = arguments.run;
+  standing.server = arguments.server;
+  standing.metrics = arguments.metrics;
+  absl::Status status = ServeRuns(standing, signal);
+  return status.ok() ? 0 : Fail(status);
 }
 
 }  // namespace

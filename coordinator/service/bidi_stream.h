@@ -130,8 +130,9 @@ class BidiStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   }
 
   void OnDone() final {
-    guard_->Remove(this);
     OnEnd();
+    // Last: who waits for the guard to be empty may take away what the stream used.
+    guard_->Remove(this);
     delete this;
   }
 

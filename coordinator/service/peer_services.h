@@ -30,6 +30,8 @@ class WorkerServiceImpl final
   explicit WorkerServiceImpl(RunHost* host, const PeerLimits& limits = {});
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Work(
       grpc::CallbackServerContext* context) override;
+  // StreamGuard::AwaitEmpty.
+  bool AwaitNoStreams(absl::Time deadline) const { return guard_.AwaitEmpty(deadline); }
 
  private:
   RunHost* const host_;
@@ -43,6 +45,8 @@ class LearnerServiceImpl final
   explicit LearnerServiceImpl(RunHost* host, const PeerLimits& limits = {});
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Learn(
       grpc::CallbackServerContext* context) override;
+  // StreamGuard::AwaitEmpty.
+  bool AwaitNoStreams(absl::Time deadline) const { return guard_.AwaitEmpty(deadline); }
 
  private:
   RunHost* const host_;

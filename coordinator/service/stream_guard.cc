@@ -21,7 +21,10 @@ StreamGuard::~StreamGuard() {
 bool StreamGuard::Add(GuardedStream* stream, const std::string& peer) {
   const std::string host = PeerHost(peer);
   absl::MutexLock lock(&mutex_);
-  if (streams_.size() >= most_ || !hosts_.Enter(host)) return false;
+  if (streams_.size() >= most_ || !hosts_.Enter(host)) {
+    unwatched_.insert(stream);
+    return false;
+  }
   streams_.emplace(stream, host);
   return true;
 }
@@ -29,7 +32,10 @@ bool StreamGuard::Add(GuardedStream* stream, const std::string& peer) {
 void StreamGuard::Remove(GuardedStream* stream) {
   absl::MutexLock lock(&mutex_);
   const auto found = streams_.find(stream);
-  if (found == streams_.end()) return;
+  if (found == streams_.end()) {
+    unwatched_.erase(stream);
+    return;
+  }
   hosts_.Leave(found->second);
   streams_.erase(found);
 }
@@ -37,6 +43,14 @@ void StreamGuard::Remove(GuardedStream* stream) {
 size_t StreamGuard::streams() const {
   absl::MutexLock lock(&mutex_);
   return streams_.size();
+}
+
+bool StreamGuard::AwaitEmpty(absl::Time deadline) const {
+  absl::MutexLock lock(&mutex_);
+  auto empty = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return streams_.empty() && unwatched_.empty();
+  };
+  return mutex_.AwaitWithDeadline(absl::Condition(&empty), deadline);
 }
 
 void StreamGuard::Loop() {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -42,11 +43,15 @@ class StreamGuard {
               const RefusalLogLimits& log);
   ~StreamGuard();
 
-  // False: there are too many streams, of all or of the peer's host, and this one is not watched.
+  // False: there are too many streams, of all or of the peer's host, and this one is not watched. It
+  // must be removed all the same.
   bool Add(GuardedStream* stream, const std::string& peer);
-  // Afterwards the stream is not called any more. Streams that were not added may be removed too.
+  // Once for every stream: afterwards it is not called any more.
   void Remove(GuardedStream* stream);
   size_t streams() const;
+  // Until no stream is left, watched or not, or the deadline. True: none is left, and none of those
+  // that were there will use the guard or what it was made with any more.
+  bool AwaitEmpty(absl::Time deadline) const;
 
   RefusalLog& refusals() { return refusals_; }
 
@@ -60,6 +65,7 @@ class StreamGuard {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<GuardedStream*, std::string> streams_ ABSL_GUARDED_BY(mutex_);  // with their hosts
   PeerCounts hosts_ ABSL_GUARDED_BY(mutex_);
+  std::set<GuardedStream*> unwatched_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 
