@@ -14,7 +14,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/options.h"
+#include "coordinator/cli/cluster_commands.h"
 #include "coordinator/cli/commands.h"
+#include "coordinator/cli/connection_options.h"
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/prepare_run.h"
 #include "coordinator/evaluation/summary.h"
@@ -32,6 +34,8 @@ struct ListArguments {
   std::string run;
   std::string out = "runs";
   std::string output = "table";
+  std::string coordinator;
+  double timeout = 10;
 };
 
 std::string Cell(const Json& value) {
@@ -239,6 +243,15 @@ Command AddList(CLI::App& app, const char* name, const char* help, Lister list,
         ->required()
         ->type_name("RUN");
   }
+  if (list == nullptr) {
+    command->add_option("--coordinator", arguments->coordinator,
+                        "the line of the standing coordinator there, instead of a folder")
+        ->type_name("ADDRESS");
+    command->add_option("--timeout", arguments->timeout, "wait so long for an answer, seconds")
+        ->check(CLI::Range(0.01, 3600.0))
+        ->capture_default_str();
+    AddConnectionOptions(*command);
+  }
   command->add_option("--out", arguments->out, "folder of all runs")
       ->type_name("DIR")
       ->capture_default_str();
@@ -246,6 +259,11 @@ Command AddList(CLI::App& app, const char* name, const char* help, Lister list,
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str();
   return Command{command, [arguments, list, columns = std::move(columns)] {
+                   if (!arguments->coordinator.empty()) {
+                     return Show(ListClusterRuns(arguments->coordinator, arguments->timeout),
+                                 arguments->output,
+                                 {"run", "state", "ahead", "iteration", "submitted", "ended", "message"});
+                   }
                    if (list == nullptr) return Show(ListRuns(*arguments), arguments->output, columns);
                    auto folder = FindRun(arguments->out, arguments->run);
                    if (!folder.ok()) return ReportError(folder.status());
@@ -256,7 +274,7 @@ Command AddList(CLI::App& app, const char* name, const char* help, Lister list,
 }  // namespace
 
 Command AddRunsCommand(CLI::App& app) {
-  return AddList(app, "runs", "the runs in a folder", nullptr,
+  return AddList(app, "runs", "the runs in a folder, or of a standing coordinator", nullptr,
                  {"run", "state", "iteration", "of", "survival", "created"});
 }
 

@@ -32,11 +32,12 @@ int main(int argc, char** argv) {
       AddRunsCommand(app),        AddIterationsCommand(app), AddEvalsCommand(app),
       AddCheckpointsCommand(app), AddVideoCommand(app),      AddReportCommand(app),
       AddPlotCommand(app),        AddCompareCommand(app),    AddInitCommand(app),
-      AddHealthCommand(app)};
+      AddHealthCommand(app),      AddFinishCommand(app),     AddFetchCommand(app)};
   for (const auto add : {AddLookCommands, AddOrderCommands}) {
     const std::vector<Command> more = add(app);
     commands.insert(commands.end(), more.begin(), more.end());
   }
+  commands.push_back(AddCancelCommand(app));
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);
   if (!outcome.ok()) return ReportError(outcome.status());
   if (*outcome == CommandLineOutcome::kShown) return kExitDone;

@@ -13,9 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/command_line.h"
-#include "common/files.h"
-#include "common/options.h"
 #include "common/rpc.h"
+#include "coordinator/cli/cluster_train.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/connection_options.h"
 #include "coordinator/cli/exit_codes.h"
@@ -23,10 +22,8 @@
 #include "coordinator/cli/prepare_run.h"
 #include "coordinator/schedule/presets.h"
 #include "coordinator/cli/progress.h"
-#include "coordinator/cli/report.h"
-#include "coordinator/cli/run_plots.h"
+#include "coordinator/cli/run_end.h"
 #include "coordinator/cli/run_summary.h"
-#include "coordinator/cli/run_videos.h"
 #include "coordinator/cli/run_watch.h"
 
 namespace shoal {
@@ -44,6 +41,7 @@ struct TrainArguments {
   LocalClusterOptions cluster;
   int actors = 0;
   int learner_threads = 0;
+  ClusterTrainOptions standing;
 };
 
 // How a run is asked to end.
@@ -63,49 +61,6 @@ int PrintSummary(const std::string& run_dir) {
   if (!summary.ok()) return ReportError(summary.status());
   std::fputs(summary->c_str(), stdout);
   return kExitDone;
-}
-
-// The videos that a run ends with. They are views of a run that is done: where one cannot be made,
-// the run is no worse for it.
-void MakeVideos(const std::string& run_dir, const Interrupts& interrupts) {
-  const auto warn = [](const std::string& text) { std::fprintf(stderr, "shoal: %s\n", text.c_str()); };
-  auto info = ReadRunInfo(run_dir);
-  if (!info.ok()) return warn(absl::StrCat("no videos: ", info.status().message()));
-  auto options = ParseOptions(info->options, absl::StrCat(run_dir, "/run.db"));
-  if (!options.ok()) return warn(absl::StrCat("no videos: ", options.status().message()));
-  RunVideoOptions videos;
-  videos.run_dir = run_dir;
-  videos.skipped = warn;
-  videos.cancelled = [&interrupts] { return interrupts.count > 0; };
-  if (options->tail_replay_count() > 0 && options->multi_eval_interval() > 0) {
-    auto made = MakeWorstVideos(videos);
-    if (!made.ok() && !absl::IsNotFound(made.status())) {
-      warn(absl::StrCat("videos of the worst scenes: ", made.status().message()));
-    }
-  }
-  if (options->skip_final_eval()) return;
-  PolicyScene scene;
-  scene.out = absl::StrCat(run_dir, "/media/eval.mp4");
-  absl::Status status = CreateDirectories(DirectoryOf(scene.out));
-  if (status.ok()) status = MakePolicyVideo(videos, scene);
-  if (!status.ok()) warn(absl::StrCat("video of the policy: ", status.message()));
-}
-
-// What explains a run that has ended: without it the run is no less complete.
-void MakeViews(const std::string& run_dir, bool done, const Interrupts& interrupts) {
-  if (done) MakeVideos(run_dir, interrupts);
-  RunPlotOptions plots;
-  plots.run_dir = run_dir;
-  // A run that was stopped has one interrupt behind it.
-  plots.cancelled = [&interrupts, before = interrupts.count.load()] { return interrupts.count > before; };
-  auto files = MakePlots(plots);
-  if (!files.ok() && !absl::IsFailedPrecondition(files.status())) {
-    std::fprintf(stderr, "shoal: no plots: %s\n", std::string(files.status().message()).c_str());
-  }
-  // The page shows the videos, so it comes last.
-  if (auto report = WriteReport(run_dir); !report.ok()) {
-    std::fprintf(stderr, "shoal: no report.html: %s\n", std::string(report.status().message()).c_str());
-  }
 }
 
 // Follows the run to its end. Returns its last status, or why it cannot be followed any more;
@@ -176,7 +131,10 @@ int Train(const std::string& run_dir, const TrainArguments& arguments, Interrupt
   }
   if (!last.ok()) return ReportError(last.status());
   (*cluster)->WaitForEnd(absl::Now() + absl::Seconds(10));
-  MakeViews(run_dir, last->state() == v1::RunStatus::STATE_DONE, interrupts);
+  // A run that was stopped has one interrupt behind it.
+  const int before = interrupts.count;
+  MakeEndViews(run_dir, last->state() == v1::RunStatus::STATE_DONE && before == 0,
+               [&interrupts, before] { return interrupts.count > before; });
   if (last->state() == v1::RunStatus::STATE_FAILED) {
     return ReportError(absl::InternalError(absl::StrCat("the run failed: ", last->message(),
                                                         " (logs: ", run_dir, "/logs)")));
@@ -201,16 +159,22 @@ absl::Status CheckListen(const std::string& listen) {
   return StartServer(probe, {}).status();
 }
 
+absl::Status CheckResumeAlone(const TrainArguments& arguments) {
+  if (arguments.resume.empty() ||
+      (arguments.request.command_line.ByteSizeLong() == 0 && arguments.request.preset.empty() &&
+       arguments.request.config_file.empty())) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("--resume ", arguments.resume,
+                                                 " goes on with the run's own options: give neither "
+                                                 "--preset, --config nor options of the run with it"));
+}
+
 // The folder of the run to train, made or found; `finished`: there is nothing left to do.
 absl::StatusOr<std::string> ChooseRun(TrainArguments& arguments, bool& finished) {
   arguments.request.command_line = arguments.given.options();
   const bool resume = !arguments.resume.empty();
-  if (resume && (arguments.request.command_line.ByteSizeLong() > 0 ||
-                 !arguments.request.preset.empty() || !arguments.request.config_file.empty())) {
-    return absl::InvalidArgumentError(absl::StrCat("--resume ", arguments.resume,
-                                                   " goes on with the run's own options: give neither "
-                                                   "--preset, --config nor options of the run with it"));
-  }
+  if (absl::Status s = CheckResumeAlone(arguments); !s.ok()) return s;
   absl::StatusOr<std::string> folder = absl::NotFoundError("");
   if (resume) {
     folder = FindRun(arguments.request.out, arguments.resume);
@@ -229,6 +193,12 @@ absl::StatusOr<std::string> ChooseRun(TrainArguments& arguments, bool& finished)
 int RunTrain(TrainArguments& arguments) {
   // Signals are taken over before any thread starts.
   Interrupts interrupts;
+  if (!arguments.standing.coordinator.empty()) {
+    arguments.request.command_line = arguments.given.options();
+    if (absl::Status s = CheckResumeAlone(arguments); !s.ok()) return ReportError(s);
+    arguments.standing.resume = arguments.resume;
+    return TrainOnCluster(arguments.request, arguments.standing, interrupts.count);
+  }
   absl::Status listen = CheckListen(arguments.cluster.listen);
   if (!listen.ok()) return ReportError(listen);
   bool finished = false;
@@ -259,6 +229,18 @@ Command AddTrainCommand(CLI::App& app) {
       ->type_name("RUN");
   train->add_flag("--continue", arguments->continue_run,
                   "if there is a run of this name, resume it or show that it is done");
+  CLI::Option* coordinator =
+      train->add_option("--coordinator", arguments->standing.coordinator,
+                        "send the run to the standing coordinator there (shoal-coordinator --runs), "
+                        "instead of starting programs on this machine; options of programs do not apply")
+          ->type_name("ADDRESS");
+  train->add_flag("--detach", arguments->standing.detach,
+                  "with --coordinator: print the run's name once it is in line, and return")
+      ->needs(coordinator);
+  train->add_option("--timeout", arguments->standing.timeout,
+                    "with --coordinator: wait so long for an answer, seconds")
+      ->check(CLI::Range(0.01, 3600.0))
+      ->capture_default_str();
   train->add_option("--actors", arguments->actors, "actors to start (default: from the cores)")
       ->check(CLI::Range(1, 1024));
   train->add_option("--learner_threads", arguments->learner_threads,
