@@ -153,12 +153,6 @@ grpc::Status SeatRunService::DescribeRun(grpc::ServerContext* context,
   return Forward(seat_, &v1::RunService::Service::DescribeRun, context, request, response);
 }
 
-grpc::Status SeatRunService::ListEvents(grpc::ServerContext* context,
-                                        const v1::ListEventsRequest* request,
-                                        v1::ListEventsResponse* response) {
-  return Forward(seat_, &v1::RunService::Service::ListEvents, context, request, response);
-}
-
 grpc::Status SeatRunService::WatchRun(grpc::ServerContext* context,
                                       const v1::WatchRunRequest* request,
                                       grpc::ServerWriter<v1::WatchRunResponse>* writer) {

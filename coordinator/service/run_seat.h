@@ -117,8 +117,6 @@ class SeatRunService final : public v1::RunService::Service {
                        v1::GetTailResponse* response) override;
   grpc::Status DescribeRun(grpc::ServerContext* context, const v1::DescribeRunRequest* request,
                            v1::DescribeRunResponse* response) override;
-  grpc::Status ListEvents(grpc::ServerContext* context, const v1::ListEventsRequest* request,
-                          v1::ListEventsResponse* response) override;
   grpc::Status WatchRun(grpc::ServerContext* context, const v1::WatchRunRequest* request,
                         grpc::ServerWriter<v1::WatchRunResponse>* writer) override;
 

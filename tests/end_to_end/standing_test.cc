@@ -1,0 +1,250 @@
+// A standing cluster of real programs: runs are sent, wait in line, and come to the same results as
+// runs of one machine, whatever dies meanwhile.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/hash.h"
+#include "tests/end_to_end/small_run.h"
+
+namespace shoal {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+class Standing : public Train {
+ protected:
+  void SetUp() override {
+    Train::SetUp();
+    address_ = absl::StrCat("unix:", place_.Path("c.sock"));
+    Start("coordinator");
+    Start("learner");
+    Start("actor-0");
+    Start("actor-1");
+  }
+  void TearDown() override {
+    programs_.clear();
+    if (!HasFailure()) return;
+    for (const char* name : {"coordinator", "learner", "actor-0", "actor-1"}) {
+      std::printf("--- %s\n%s", name, place_.Read(absl::StrCat(name, ".log")).c_str());
+    }
+  }
+
+  std::vector<std::string> CommandLine(const std::string& name) const {
+    const std::string to = absl::StrCat("--coordinator=", address_);
+    if (name == "coordinator") {
+      return {BinFolder() + "/shoal-coordinator", "--runs=" + place_.Path("cluster"),
+              "--listen=" + address_};
+    }
+    if (name == "learner") {
+      return {BinFolder() + "/shoal-learner", to, "--runs=" + place_.Path("cluster"),
+              "--listen=unix:" + place_.Path("l.sock"), "--threads=2"};
+    }
+    return {BinFolder() + "/shoal-actor", to, "--name=" + name};
+  }
+  void Start(const std::string& name) {
+    SubprocessOptions options;
+    options.argv = CommandLine(name);
+    options.stdout_path = options.stderr_path = place_.Path(name + ".log");
+    auto process = Subprocess::Start(options);
+    ASSERT_TRUE(process.ok()) << process.status();
+    programs_[name] = *std::move(process);
+  }
+  void Kill(const std::string& name) {
+    ASSERT_TRUE(programs_.at(name)->Signal(SIGKILL).ok());
+    ASSERT_TRUE(programs_.at(name)->WaitFor(kPatience).has_value());
+    programs_.erase(name);
+  }
+  bool Runs(const std::string& name) { return !programs_.at(name)->Poll().has_value(); }
+
+  // Small(), sent to the cluster.
+  std::vector<std::string> Sent(const std::string& name, std::vector<std::string> more = {},
+                                const std::string& curriculum = "9:4,12:4") const {
+    more.insert(more.end(), {"--coordinator", address_});
+    return Small(place_, name, more, curriculum);
+  }
+  Finished Send(const std::string& name, const std::string& curriculum = "9:4,12:4") {
+    return Shoal(place_, Sent(name, {"--detach"}, curriculum));
+  }
+  std::map<std::string, Json> Line() {
+    std::map<std::string, Json> line;
+    const Finished listed = Shoal(place_, {"runs", "--coordinator", address_, "-o", "json"});
+    EXPECT_EQ(listed.code, 0) << listed.error;
+    for (const Json& row : Json::parse(listed.out, nullptr, false)) {
+      line[row.value("run", "")] = row;
+    }
+    return line;
+  }
+  // Until the run is in this state, with the programs' ends as failures.
+  bool Await(const std::string& run, const std::string& state) {
+    const absl::Time deadline = absl::Now() + kPatience;
+    std::string seen;
+    while (absl::Now() < deadline) {
+      seen = Line()[run].value("state", "");
+      if (seen == state) return true;
+    }
+    ADD_FAILURE() << run << " is " << seen << ", not " << state;
+    return false;
+  }
+  // Until run.db has a commit of this iteration or a later one.
+  bool AwaitCommit(const std::string& run, int iteration) {
+    const absl::Time deadline = absl::Now() + kPatience;
+    while (absl::Now() < deadline) {
+      const Finished status = Shoal(place_, {"status", run, "--out", place_.Path("cluster"), "-o", "json"});
+      const Json json = Json::parse(status.out, nullptr, false);
+      // 64-bit numbers are strings in protobuf's JSON.
+      if (json.is_object() && std::stoll(json.value("committedIteration", "0")) >= iteration) {
+        return true;
+      }
+    }
+    ADD_FAILURE() << run << " does not get to iteration " << iteration;
+    return false;
+  }
+  std::string Reference() {
+    if (reference_.empty()) reference_ = Sha("reference", {"--actors", "1"});
+    EXPECT_EQ(reference_.size(), 64u);
+    return reference_;
+  }
+
+  std::string address_;
+  std::string reference_;
+  std::map<std::string, std::unique_ptr<Subprocess>> programs_;
+};
+
+TEST_F(Standing, RunsOneAfterAnotherAsOnOneMachine) {
+  ASSERT_EQ(Send("first").code, 0);
+  const Finished second = Shoal(place_, Sent("second"));
+  EXPECT_EQ(second.code, 0) << second.error;
+  EXPECT_EQ(PolicySha256(second.out), Reference()) << second.out;
+  auto line = Line();
+  EXPECT_EQ(line["first"]["state"], "finished");
+  EXPECT_EQ(line["first"]["policy_sha256"], Reference());
+  // The workers have stayed.
+  for (const auto& [name, process] : programs_) EXPECT_TRUE(Runs(name)) << name;
+  // The run ended with what a local one ends with.
+  EXPECT_TRUE(fs::exists(place_.Path("cluster/second/report.html")));
+  EXPECT_TRUE(fs::exists(place_.Path("cluster/second/media/eval.mp4")));
+}
+
+TEST_F(Standing, FetchedFilesAreEqual) {
+  ASSERT_EQ(Shoal(place_, Sent("run")).code, 0);
+  fs::create_symlink("/etc/passwd", place_.Path("cluster/run/link"));
+  const std::string out = place_.Path("fetched");
+  const std::vector<std::string> fetch = {"fetch", "run", "--coordinator", address_, "--out", out};
+  // What an attempt that was cut short left: one file whole, one damaged, one that is not the run's.
+  ASSERT_TRUE(CreateDirectories(out + "/.run.fetching").ok());
+  fs::copy(place_.Path("cluster/run/config.textproto"), out + "/.run.fetching/config.textproto");
+  place_.Write("fetched/.run.fetching/run.db", "half");
+  place_.Write("fetched/.run.fetching/other", "x");
+  const Finished fetched = Shoal(place_, fetch);
+  ASSERT_EQ(fetched.code, 0) << fetched.error;
+  size_t files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(place_.Path("cluster/run"))) {
+    const std::string path = entry.path().lexically_relative(place_.Path("cluster/run")).string();
+    if (!entry.is_regular_file() || entry.is_symlink() || path[0] == '.') continue;
+    ++files;
+    EXPECT_EQ(Sha256Hex(place_.Read("fetched/run/" + path)),
+              Sha256Hex(place_.Read("cluster/run/" + path)))
+        << path;
+  }
+  EXPECT_GT(files, 10u);
+  EXPECT_FALSE(fs::exists(out + "/run/link"));
+  EXPECT_FALSE(fs::exists(out + "/run/other"));
+  EXPECT_EQ(Shoal(place_, fetch).code, 2) << "it is there already";
+  EXPECT_EQ(Shoal(place_, {"fetch", "../cluster", "--coordinator", address_, "--out", out}).code, 2);
+  EXPECT_EQ(Shoal(place_, {"fetch", "none", "--coordinator", address_, "--out", out}).code, 3);
+}
+
+TEST_F(Standing, ACoordinatorThatIsKilledGoesOn) {
+  Running following(place_, Sent("first"));
+  ASSERT_TRUE(AwaitCommit("first", 2));
+  ASSERT_EQ(Send("second").code, 0);
+  Kill("coordinator");
+  Start("coordinator");
+  // The command has gone on following.
+  const Finished first = following.Finish();
+  EXPECT_EQ(first.code, 0) << first.error;
+  EXPECT_EQ(PolicySha256(first.out), Reference());
+  // Between runs, or as the second begins.
+  Kill("coordinator");
+  Start("coordinator");
+  ASSERT_TRUE(Await("second", "finished"));
+  EXPECT_EQ(Line()["second"]["policy_sha256"], Reference());
+}
+
+TEST_F(Standing, ARollingRestartOfActorsChangesNothing) {
+  Running following(place_, Sent("run"));
+  int iteration = 1;
+  for (const char* actor : {"actor-0", "actor-1"}) {
+    ASSERT_TRUE(AwaitCommit("run", iteration++));
+    Kill(actor);
+    Start(actor);
+  }
+  const Finished finished = following.Finish();
+  EXPECT_EQ(finished.code, 0) << finished.error;
+  EXPECT_EQ(PolicySha256(finished.out), Reference());
+  // Not only the end is the same.
+  for (const char* file : {"eval_multi_history.jsonl", "penalty_gate_debug.jsonl"}) {
+    EXPECT_EQ(Lines(absl::StrCat("cluster/run/", file)), Lines(absl::StrCat("runs/reference/", file)))
+        << file;
+    EXPECT_FALSE(Lines(absl::StrCat("cluster/run/", file)).empty()) << file;
+  }
+}
+
+TEST_F(Standing, WhatWaitsIsCancelledAndWhatIsOnIsStopped) {
+  ASSERT_EQ(Send("first", "9:400,12:4").code, 0);
+  ASSERT_EQ(Send("second").code, 0);
+  ASSERT_EQ(Send("third").code, 0);
+  ASSERT_TRUE(AwaitCommit("first", 1));
+  EXPECT_EQ(Shoal(place_, {"cancel", "second", "--coordinator", address_}).code, 0);
+  EXPECT_EQ(Line()["second"]["state"], "stopped");
+  EXPECT_EQ(Shoal(place_, {"fetch", "first", "--coordinator", address_, "--out", place_.Path("f")}).code,
+            1)
+      << "it is on";
+  EXPECT_EQ(Shoal(place_, {"cancel", "first", "--coordinator", address_}).code, 0);
+  ASSERT_TRUE(Await("first", "stopped"));
+  ASSERT_TRUE(Await("third", "finished"));
+  EXPECT_EQ(Line()["third"]["policy_sha256"], Reference());
+  EXPECT_FALSE(fs::exists(place_.Path("cluster/second/run.db")));
+  // And on again.
+  const Finished resumed = Shoal(place_, {"train", "--resume", "second", "--coordinator", address_});
+  EXPECT_EQ(resumed.code, 0) << resumed.error;
+  EXPECT_EQ(PolicySha256(resumed.out), Reference());
+}
+
+TEST_F(Standing, CtrlCLeavesTheRunGoing) {
+  Running following(place_, Sent("run"));
+  ASSERT_TRUE(AwaitCommit("run", 1));
+  ASSERT_TRUE(following.process().Signal(SIGINT).ok());
+  const Finished left = following.Finish();
+  EXPECT_EQ(left.code, 130);
+  EXPECT_TRUE(absl::StrContains(left.out, "goes on")) << left.out;
+  const Finished again = Shoal(place_, {"train", "--resume", "run", "--coordinator", address_});
+  EXPECT_EQ(again.code, 0) << again.error;
+  EXPECT_EQ(PolicySha256(again.out), Reference());
+}
+
+TEST_F(Standing, BadSubmissionsAreRefused) {
+  EXPECT_EQ(Send("../run").code, 2);
+  place_.Write("large.json", std::string((16 << 20) + 1, ' '));
+  const Finished large = Shoal(
+      place_, {"train", "--run_name", "large", "--coordinator", address_, "--tail_seed_stage_spec",
+               "3:" + place_.Path("large.json")});
+  EXPECT_EQ(large.code, 2) << large.error;
+  EXPECT_TRUE(Line().empty());
+  ASSERT_EQ(Send("run").code, 0);
+  EXPECT_EQ(Send("run").code, 2) << "the name is taken";
+}
+
+}  // namespace
+}  // namespace shoal
