@@ -1,4 +1,4 @@
-// shoal fetch and cancel, and what shoal runs does with a standing coordinator.
+// shoal fetch, and what shoal runs and shoal stop do with a standing coordinator.
 
 #include "coordinator/cli/cluster_commands.h"
 
@@ -79,41 +79,18 @@ absl::StatusOr<std::vector<nlohmann::ordered_json>> ListClusterRuns(const std::s
   return rows;
 }
 
-int StopClusterRun(const std::string& coordinator, const std::string& run, double timeout) {
-  auto client = ClusterClient::Connect(coordinator, absl::Seconds(timeout));
+int StopClusterRun(const RunTarget& target) {
+  auto client = ClusterClient::Connect(target.coordinator, absl::Seconds(target.timeout));
   if (!client.ok()) return ReportError(client.status());
-  auto stopped = (*client)->Cancel(run);
+  auto stopped = (*client)->Cancel(target.run);
   if (!stopped.ok()) return ReportError(stopped.status());
+  if (target.output == "json") return PrintJson(*stopped);
   if (stopped->stopping()) {
-    std::printf("%s stops after its next commit\n", run.c_str());
+    std::printf("%s stops after its next commit\n", target.run.c_str());
   } else {
-    std::printf("%s is %s\n", run.c_str(), QueuedRunStateName(stopped->state()));
+    std::printf("%s is %s\n", target.run.c_str(), QueuedRunStateName(stopped->state()));
   }
   return kExitDone;
-}
-
-Command AddCancelCommand(CLI::App& app) {
-  struct CancelArguments {
-    std::string run;
-    std::string coordinator;
-    double timeout = 10;
-  };
-  auto arguments = std::make_shared<CancelArguments>();
-  CLI::App* cancel = app.add_subcommand(
-      "cancel", "take a run out of a standing coordinator's line, or stop it after its next commit");
-  if (app.get_subcommand_no_throw("stop") == nullptr) cancel->alias("stop");
-  cancel->add_option("run", arguments->run, "the run's name")->required()->type_name("RUN");
-  cancel->add_option("--coordinator", arguments->coordinator,
-                     "the standing coordinator: unix:/path or host:port")
-      ->required()
-      ->type_name("ADDRESS");
-  cancel->add_option("--timeout", arguments->timeout, "wait so long for an answer, seconds")
-      ->check(CLI::Range(0.01, 3600.0))
-      ->capture_default_str();
-  AddConnectionOptions(*cancel);
-  return Command{cancel, [arguments] {
-                   return StopClusterRun(arguments->coordinator, arguments->run, arguments->timeout);
-                 }};
 }
 
 Command AddFetchCommand(CLI::App& app) {

@@ -1,10 +1,11 @@
-// What `shoal runs` and `shoal cancel` do where --coordinator names a standing coordinator.
+// What `shoal runs` and `shoal stop` do where --coordinator names a standing coordinator.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "coordinator/cli/run_target.h"
 #include "nlohmann/json.hpp"
 
 namespace shoal {
@@ -13,7 +14,8 @@ namespace shoal {
 absl::StatusOr<std::vector<nlohmann::ordered_json>> ListClusterRuns(const std::string& coordinator,
                                                                     double timeout);
 
-// Takes a waiting run out of the line, or orders the one that is on to stop. Returns an exit code.
-int StopClusterRun(const std::string& coordinator, const std::string& run, double timeout);
+// Takes a waiting run out of the line, or orders the one that is on to stop; `target` has both the
+// run's name and the coordinator. Returns an exit code.
+int StopClusterRun(const RunTarget& target);
 
 }  // namespace shoal

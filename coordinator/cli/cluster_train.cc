@@ -154,7 +154,7 @@ int TrainOnCluster(const RunRequest& request, const ClusterTrainOptions& options
   const std::string again = absl::StrCat("`shoal train --resume ", name, " --coordinator ",
                                          options.coordinator, "` follows it again");
   if (absl::IsCancelled(last.status())) {
-    std::printf("run %s goes on; %s, `shoal cancel %s --coordinator %s` ends it\n", name.c_str(),
+    std::printf("run %s goes on; %s, `shoal stop %s --coordinator %s` ends it\n", name.c_str(),
                 again.c_str(), name.c_str(), options.coordinator.c_str());
     return kExitInterrupted;
   }

@@ -31,8 +31,6 @@ Command AddVideoCommand(CLI::App& app);
 Command AddReportCommand(CLI::App& app);
 Command AddFinishCommand(CLI::App& app);
 Command AddFetchCommand(CLI::App& app);
-// Also as `stop`, unless another command has that name by then.
-Command AddCancelCommand(CLI::App& app);
 Command AddPlotCommand(CLI::App& app);
 Command AddInitCommand(CLI::App& app);
 Command AddHealthCommand(CLI::App& app);

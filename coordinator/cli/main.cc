@@ -37,7 +37,6 @@ int main(int argc, char** argv) {
     const std::vector<Command> more = add(app);
     commands.insert(commands.end(), more.begin(), more.end());
   }
-  commands.push_back(AddCancelCommand(app));
   auto outcome = ParseCommandLine(app, argc, argv, std::cout);
   if (!outcome.ok()) return ReportError(outcome.status());
   if (*outcome == CommandLineOutcome::kShown) return kExitDone;

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "coordinator/cli/cluster_commands.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/order_command.h"
@@ -79,6 +80,11 @@ void AddOrderOptions(CLI::App& command, OrderArguments& arguments, v1::Order::Ki
 }
 
 int GiveOrder(OrderArguments& arguments, const std::string& command) {
+  // Of a standing coordinator, any run of its line.
+  if (arguments.order.kind() == v1::Order::KIND_STOP && !arguments.target.run.empty() &&
+      !arguments.target.coordinator.empty()) {
+    return StopClusterRun(arguments.target);
+  }
   absl::Status usable = CheckRunTarget(arguments.target, command);
   if (!usable.ok()) return ReportError(usable);
   auto address = CoordinatorAddress(arguments.target);

@@ -206,12 +206,12 @@ TEST_F(Standing, WhatWaitsIsCancelledAndWhatIsOnIsStopped) {
   ASSERT_EQ(Send("second").code, 0);
   ASSERT_EQ(Send("third").code, 0);
   ASSERT_TRUE(AwaitCommit("first", 1));
-  EXPECT_EQ(Shoal(place_, {"cancel", "second", "--coordinator", address_}).code, 0);
+  EXPECT_EQ(Shoal(place_, {"stop", "second", "--coordinator", address_}).code, 0);
   EXPECT_EQ(Line()["second"]["state"], "stopped");
   EXPECT_EQ(Shoal(place_, {"fetch", "first", "--coordinator", address_, "--out", place_.Path("f")}).code,
             1)
       << "it is on";
-  EXPECT_EQ(Shoal(place_, {"cancel", "first", "--coordinator", address_}).code, 0);
+  EXPECT_EQ(Shoal(place_, {"stop", "first", "--coordinator", address_}).code, 0);
   ASSERT_TRUE(Await("first", "stopped"));
   ASSERT_TRUE(Await("third", "finished"));
   EXPECT_EQ(Line()["third"]["policy_sha256"], Reference());
