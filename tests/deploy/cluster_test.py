@@ -3,7 +3,6 @@
 a network namespace for each container: four actors, eight, two, one of them cut off and back, while the run
 comes to the very policy of `shoal train` on one machine.
 
-Usage: tests/deploy/cluster_test.py [podman]     (podman: in real containers, of images built before)
 Ends with 77, which CTest takes for skipped, where that is not to be had.
 """
 
@@ -17,7 +16,6 @@ import time
 
 try:
     import compose
-    import engine
     import lab
 except ImportError as missing:
     print(f"skipped: {missing} (Debian's package python3-yaml)")
@@ -188,8 +186,7 @@ def story(cluster):
 
 
 def main():
-    kind = engine.Engine if sys.argv[1:] == ["podman"] else lab.Lab
-    missing = kind.missing()
+    missing = lab.Lab.missing()
     if missing:
         print(f"skipped: {missing}")
         return 77
@@ -197,7 +194,7 @@ def main():
         begin = time.monotonic()
         expected = reference(folder)
         print(f"one machine: {expected} in {time.monotonic() - begin:.0f} s")
-    space = kind(["host", "coordinator", "learner", *ACTORS])
+    space = lab.Lab(["host", "coordinator", "learner", *ACTORS])
     cluster = Cluster(space, "cluster")
     try:
         space.write_config(CONFIG)
