@@ -45,9 +45,11 @@ WorldOptions StandardWorldOptions() {
   return options;
 }
 
-absl::StatusOr<v1::EvaluationEpisode> PlayScene(const WorldOptions& options, uint64_t seed,
-                                                int num_fish, double escape_boost_speed,
+absl::StatusOr<v1::EvaluationEpisode> PlayScene(const WorldOptions& options,
+                                                const EpisodeStart& start, int num_fish,
                                                 Player& player) {
+  const uint64_t seed = start.seed;
+  const double escape_boost_speed = start.escape_boost_speed;
   if (num_fish < 1 || num_fish > kMaxFish) {
     return absl::InvalidArgumentError(
         absl::StrFormat("scene %d: %d fish; 1 to %d are right", seed, num_fish, kMaxFish));
@@ -60,9 +62,6 @@ absl::StatusOr<v1::EvaluationEpisode> PlayScene(const WorldOptions& options, uin
   v1::EvaluationEpisode episode;
   episode.set_seed(seed);
   episode.set_num_fish(num_fish);
-  EpisodeStart start;
-  start.seed = seed;
-  start.escape_boost_speed = escape_boost_speed;
   SetStart(world.Reset(0, start), episode.mutable_start());
   const std::vector<uint8_t> unavoidable = UnavoidableStepOneDeaths(world, 0);
 
@@ -81,6 +80,15 @@ absl::StatusOr<v1::EvaluationEpisode> PlayScene(const WorldOptions& options, uin
   }
   episode.set_length(world.step(0));
   return episode;
+}
+
+absl::StatusOr<v1::EvaluationEpisode> PlayScene(const WorldOptions& options, uint64_t seed,
+                                                int num_fish, double escape_boost_speed,
+                                                Player& player) {
+  EpisodeStart start;
+  start.seed = seed;
+  start.escape_boost_speed = escape_boost_speed;
+  return PlayScene(options, start, num_fish, player);
 }
 
 absl::StatusOr<v1::EvaluationEpisode> ComputeEvaluation(const v1::RunOptions& options,

@@ -9,6 +9,7 @@
 #include "actor/evaluation/player.h"
 #include "actor/policy/backend.h"
 #include "actor/world/options.h"
+#include "actor/world/world.h"
 #include "shoal/v1/config.pb.h"
 #include "shoal/v1/items.pb.h"
 
@@ -25,10 +26,15 @@ inline constexpr double kStandardBoost = 0.8;
 // change no scene.
 WorldOptions StandardWorldOptions();
 
-// Plays the scene of the NumPy seed `seed` to step 500, or until no fish is alive. Its record has
+// Plays the scene that begins so (with its seed's draws, and its tail velocity where it has one) to step 500, or until no fish is alive. Its record has
 // the step-one deaths with their `unavoidable`. A pure function of its arguments; thread safe, if
 // no two calls share a player. InvalidArgument: num_fish is not 1 to 4096, or the boost is not 0
 // to 1.
+absl::StatusOr<v1::EvaluationEpisode> PlayScene(const WorldOptions& options,
+                                                const EpisodeStart& start, int num_fish,
+                                                Player& player);
+
+// The same without a tail velocity.
 absl::StatusOr<v1::EvaluationEpisode> PlayScene(const WorldOptions& options, uint64_t seed,
                                                 int num_fish, double escape_boost_speed,
                                                 Player& player);

@@ -9,11 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "actor/evaluation/evaluation.h"
-#include "actor/world/numpy_random.h"
-#include "actor/world/options.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/find_policy.h"
+#include "coordinator/cli/scene_options.h"
 #include "coordinator/evaluation/statistics.h"
 #include "coordinator/evaluation/summary.h"
 #include "nlohmann/json.hpp"
@@ -23,19 +22,7 @@ namespace {
 
 struct EvalArguments {
   std::vector<std::string> policies;
-  uint64_t bank = 412000;
-  int episodes = 40;
-  int num_fish = kStandardFish;
-  double boost = kStandardBoost;
-  double jitter_std = 0.35;
-  double spawn_jitter = 1.6;
-  int pre_roll_steps = 16;
-  double angle_jitter = 0.3;
-  double speed_jitter = 0.2;
-  std::string heading_bias;
-  std::string speed_bias;
-  bool has_heading_bias = false;
-  bool has_speed_bias = false;
+  SceneArguments scenes;
   std::string out = "runs";
   bool json = false;
 };
@@ -48,34 +35,18 @@ struct Evaluated {
   ConfidenceInterval interval;
 };
 
-absl::Status ApplyOptions(const EvalArguments& arguments, WorldOptions& world) {
-  world.escape_jitter_std = arguments.jitter_std;
-  world.predator_spawn_jitter_radius = arguments.spawn_jitter;
-  world.predator_pre_roll_steps = arguments.pre_roll_steps;
-  world.predator_pre_roll_angle_jitter = arguments.angle_jitter;
-  world.predator_pre_roll_speed_jitter = arguments.speed_jitter;
-  if (arguments.has_heading_bias) {
-    auto table = ParseBiasTable(arguments.heading_bias);
-    if (!table.ok()) return table.status();
-    world.predator_heading_bias = *std::move(table);
-  }
-  if (arguments.has_speed_bias) {
-    auto table = ParseBiasTable(arguments.speed_bias);
-    if (!table.ok()) return table.status();
-    world.predator_pre_roll_speed_bias = *std::move(table);
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<Evaluated> Evaluate(const EvalArguments& arguments, const std::string& policy) {
   auto player = FindPlayer(policy, arguments.out);
   if (!player.ok()) return player.status();
-  if (absl::Status s = ApplyOptions(arguments, player->world); !s.ok()) return s;
+  absl::Status applied = ApplySceneOptions(arguments.scenes, player->world);
+  if (!applied.ok()) return applied;
+  auto starts = SceneStarts(arguments.scenes);
+  if (!starts.ok()) return starts.status();
   Evaluated result;
   result.policy = policy;
   std::vector<v1::EvaluationEpisode> episodes;
-  for (uint64_t seed : BankSeeds(arguments.bank, arguments.episodes)) {
-    auto episode = PlayScene(player->world, seed, arguments.num_fish, arguments.boost, *player->player);
+  for (const EpisodeStart& start : *starts) {
+    auto episode = PlayScene(player->world, start, arguments.scenes.num_fish, *player->player);
     if (!episode.ok()) return episode.status();
     int alive = 0;
     for (uint32_t step : episode->death_step()) alive += step == 0 ? 1 : 0;
@@ -94,10 +65,10 @@ absl::StatusOr<Evaluated> Evaluate(const EvalArguments& arguments, const std::st
 
 nlohmann::ordered_json EvaluatedJson(const EvalArguments& arguments, const Evaluated& evaluated) {
   return {{"policy", evaluated.policy},
-          {"bank", arguments.bank},
-          {"episodes", arguments.episodes},
-          {"num_fish", arguments.num_fish},
-          {"escape_boost_speed", arguments.boost},
+          {"bank", arguments.scenes.bank},
+          {"episodes", arguments.scenes.episodes},
+          {"num_fish", arguments.scenes.num_fish},
+          {"escape_boost_speed", arguments.scenes.boost},
           {"mean_final_survival", evaluated.summary.avg_final_survival_rate},
           {"min_final_survival", evaluated.summary.min_final_survival_rate},
           {"interval_95", {evaluated.interval.low, evaluated.interval.high}},
@@ -117,8 +88,8 @@ nlohmann::ordered_json ComparisonJson(const std::string& policy, const PairedCom
 
 void PrintTable(const EvalArguments& arguments, const std::vector<Evaluated>& all) {
   std::printf("bank %llu, %d scenes of %d fish, boost %g\n",
-              static_cast<unsigned long long>(arguments.bank), arguments.episodes,
-              arguments.num_fish, arguments.boost);
+              static_cast<unsigned long long>(arguments.scenes.bank), arguments.scenes.episodes,
+              arguments.scenes.num_fish, arguments.scenes.boost);
   std::printf("%-36s %8s %8s  %-18s %9s %7s %11s\n", "policy", "survival", "minimum",
               "95 % interval", "step one", "p10", "early death");
   for (const Evaluated& e : all) {
@@ -185,38 +156,10 @@ Command AddEvalCommand(CLI::App& app) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("POLICY");
-  eval->add_option("--bank", a->bank, "bank of scenes")->capture_default_str();
-  eval->add_option("--episodes", a->episodes, "scenes")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  eval->add_option("--num_fish", a->num_fish, "fish in a scene")
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
-  eval->add_option("--escape_boost_speed", a->boost)->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  eval->add_option("--escape_jitter_std", a->jitter_std)
-      ->check(CLI::Range(0.0, 10.0))
-      ->capture_default_str();
-  eval->add_option("--predator_spawn_jitter_radius", a->spawn_jitter)
-      ->check(CLI::Range(0.0, 10.0))
-      ->capture_default_str();
-  eval->add_option("--predator_pre_roll_steps", a->pre_roll_steps)
-      ->check(CLI::Range(0, 100000))
-      ->capture_default_str();
-  eval->add_option("--predator_pre_roll_angle_jitter", a->angle_jitter)
-      ->check(CLI::Range(0.0, 6.4))
-      ->capture_default_str();
-  eval->add_option("--predator_pre_roll_speed_jitter", a->speed_jitter)
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  CLI::Option* heading = eval->add_option("--predator_heading_bias", a->heading_bias,
-                                          "start-end:weight,...; \"\": none");
-  CLI::Option* speed = eval->add_option("--predator_pre_roll_speed_bias", a->speed_bias,
-                                        "start-end:weight,...; \"\": none");
+  AddSceneOptions(*eval, a->scenes);
   eval->add_option("--out", a->out, "folder of all runs")->type_name("DIR")->capture_default_str();
   eval->add_flag("--json", a->json, "print one JSON object");
-  return Command{eval, [a, heading, speed] {
-                   a->has_heading_bias = heading->count() > 0;
-                   a->has_speed_bias = speed->count() > 0;
+  return Command{eval, [a] {
                    const absl::Status status = RunEval(*a);
                    return status.ok() ? kExitDone : ReportError(status);
                  }};

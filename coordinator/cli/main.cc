@@ -11,6 +11,7 @@
 #include "coordinator/cli/compare_command.h"
 #include "coordinator/cli/connection_options.h"
 #include "coordinator/cli/exit_codes.h"
+#include "coordinator/cli/experiment_commands.h"
 #include "coordinator/cli/look_commands.h"
 #include "coordinator/cli/order_command.h"
 
@@ -33,7 +34,7 @@ int main(int argc, char** argv) {
       AddCheckpointsCommand(app), AddVideoCommand(app),      AddReportCommand(app),
       AddPlotCommand(app),        AddCompareCommand(app),    AddInitCommand(app),
       AddHealthCommand(app),      AddFinishCommand(app),     AddFetchCommand(app)};
-  for (const auto add : {AddLookCommands, AddOrderCommands}) {
+  for (const auto add : {AddLookCommands, AddOrderCommands, AddExperimentCommands}) {
     const std::vector<Command> more = add(app);
     commands.insert(commands.end(), more.begin(), more.end());
   }
