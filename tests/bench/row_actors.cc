@@ -14,6 +14,7 @@
 #include "common/cancellation.h"
 #include "common/duplex_stream.h"
 #include "common/rpc.h"
+#include "common/version.h"
 #include "shoal/v1/rows.grpc.pb.h"
 #include "shoal/v1/worker.grpc.pb.h"
 #include "tests/run/fakes.h"
@@ -66,7 +67,7 @@ v1::WorkRequest Hello(int number) {
   v1::WorkRequest request;
   v1::WorkerHello* hello = request.mutable_hello();
   hello->set_name(absl::StrCat("simulated-", number));
-  hello->set_build("bench");
+  hello->set_build(GetBuildInfo().Build());
   hello->set_cpu("none");
   hello->set_kernel_id("none");
   hello->set_protocol(v1::PROTOCOL_CURRENT);
@@ -118,7 +119,10 @@ absl::Status RowActors::TryWork(int number) {
       beat += kHeartbeat;
     }
     if (event != StreamEvent::kMessage) continue;
-    if (response.has_dismissal()) return absl::OkStatus();
+    if (response.has_dismissal()) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the coordinator dismissed a simulated actor: ", response.dismissal().message()));
+    }
     if (response.has_welcome()) run_id = response.welcome().run_id();
     if (!response.has_lease()) continue;
     const v1::Lease& lease = response.lease();

@@ -27,7 +27,7 @@ struct RowActorsOptions {
   int fish = 4;
 };
 
-// Each has a thread and its own connections. They leave by themselves when the run is over.
+// Each has a thread and its own connections. To be dismissed is a failure: the run has no end.
 class RowActors {
  public:
   explicit RowActors(const RowActorsOptions& options);

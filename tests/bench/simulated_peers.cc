@@ -19,6 +19,7 @@
 #include "absl/time/clock.h"
 #include "common/duplex_stream.h"
 #include "common/rpc.h"
+#include "common/version.h"
 #include "shoal/v1/learner.grpc.pb.h"
 #include "shoal/v1/worker.grpc.pb.h"
 #include "tests/run/fakes.h"
@@ -66,7 +67,7 @@ class Actor final : public grpc::ClientBidiReactor<v1::WorkRequest, v1::WorkResp
     v1::WorkRequest request;
     v1::WorkerHello* hello = request.mutable_hello();
     hello->set_name(absl::StrCat("simulated-", number));
-    hello->set_build("bench");
+    hello->set_build(GetBuildInfo().Build());
     hello->set_cpu("none");
     hello->set_kernel_id("none");
     hello->set_protocol(v1::PROTOCOL_CURRENT);
@@ -122,6 +123,10 @@ class Actor final : public grpc::ClientBidiReactor<v1::WorkRequest, v1::WorkResp
       }
       due_(first, this);
       ++shared_->welcomed;
+    } else if (incoming_.has_dismissal()) {
+      absl::MutexLock lock(&shared_->mutex);
+      shared_->ended.Update(absl::FailedPreconditionError(absl::StrCat(
+          "the coordinator dismissed a simulated actor: ", incoming_.dismissal().message())));
     }
     StartRead(&incoming_);
   }
@@ -345,7 +350,7 @@ class SimulatedLearner::Stream {
   void Learn() {
     v1::LearnRequest request;
     v1::LearnerHello* hello = request.mutable_hello();
-    hello->set_build("bench");
+    hello->set_build(GetBuildInfo().Build());
     hello->set_cpu("none");
     hello->set_device("none");
     hello->set_address("unix:/nowhere");
