@@ -125,9 +125,9 @@ int PrintEnd(const v1::QueuedRun& run, const std::string& coordinator) {
 absl::StatusOr<v1::QueuedRun> Send(const RunRequest& request, const ClusterTrainOptions& options,
                                    ClusterClient& client) {
   if (!options.resume.empty()) {
-    auto there = client.Get(options.resume);
-    if (!there.ok() || there->state() == v1::QueuedRun::STATE_FINISHED) return there;
-    return client.Resume(options.resume);
+    auto resumed = client.Resume(options.resume);
+    // A finished one, and only that, is shown as it is.
+    return absl::IsFailedPrecondition(resumed.status()) ? client.Get(options.resume) : resumed;
   }
   auto submission = MakeSubmission(request);
   if (!submission.ok()) return submission.status();

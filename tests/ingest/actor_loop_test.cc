@@ -275,6 +275,44 @@ TEST_F(ActorLoopTest, EndsWithTheReasonWhenItDoesNotFit) {
   EXPECT_THAT(status.message(), HasSubstr("kernel a, and the run has b"));
 }
 
+TEST_F(ActorLoopTest, ComesAgainWhenItIsToldTo) {
+  v1::WorkResponse none = Dismissal(v1::Dismissal::REASON_NO_RUN, "no run is on");
+  none.mutable_dismissal()->mutable_come_again()->set_nanos(1'000'000);
+  v1::WorkResponse over = none;
+  over.mutable_dismissal()->set_reason(v1::Dismissal::REASON_RUN_OVER);
+  StartActor();
+  EXPECT_TRUE(peer().Next().has_hello());
+  peer().Greet(none);
+  peer().Send(over);
+  // While there is no run, and when there is one.
+  EXPECT_TRUE(peer().Next().has_hello());
+  EXPECT_TRUE(peer().Next().has_hello());
+  const int heartbeats = peer().heartbeats();
+  v1::WorkResponse welcome;
+  FillWelcome("run-1", SmallRun(), welcome.mutable_welcome());
+  peer().Greet(welcome);
+  // None come without a welcome.
+  peer().AwaitHeartbeats(heartbeats + 1);
+  peer().Send(RolloutLease(1, 0));
+  v1::WorkRequest next = peer().Next();
+  while (next.has_hello()) next = peer().Next();
+  EXPECT_TRUE(next.has_result()) << next.ShortDebugString();
+}
+
+TEST_F(ActorLoopTest, RefusesACoordinatorOfAnotherBuildOrProtocol) {
+  v1::WorkResponse welcome;
+  FillWelcome("run-1", SmallRun(), welcome.mutable_welcome());
+  v1::Coordinator* coordinator = welcome.mutable_welcome()->mutable_coordinator();
+  coordinator->set_build("0.0.1 (old)");
+  coordinator->set_protocol(v1::PROTOCOL_CURRENT);
+  peer().Greet(welcome);
+  StartActor();
+  absl::Status status = AwaitEnd();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("0.0.1 (old)"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--any_build"));
+}
+
 TEST_F(ActorLoopTest, StopsInTheMiddleOfAnything) {
   StartActor(/*unavailable_limit=*/kTestDeadline);
   peer().Next();

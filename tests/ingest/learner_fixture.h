@@ -63,7 +63,8 @@ class LearnerFixture : public ::testing::Test {
   void StartLearner(TrainerFactory factory) {
     LearnerOptions options;
     options.coordinator = coordinator_server_->address();
-    options.run_dir = run_dir_;
+    options.run_dir = runs_.empty() ? run_dir_ : "";
+    options.runs = runs_;
     options.device = "a test";
     options.link.backoff_min = absl::Milliseconds(1);
     auto learner = LearnerLoop::Create(options, std::move(factory));
@@ -126,6 +127,8 @@ class LearnerFixture : public ::testing::Test {
   std::string checkpoints() const { return run_dir_ + "/checkpoints"; }
 
   std::string run_dir_;
+  // Not empty: the folder of all runs, instead.
+  std::string runs_;
   FakeLearnerService coordinator_;
   std::unique_ptr<RpcServer> coordinator_server_;
   std::unique_ptr<LearnerLoop> learner_;

@@ -365,6 +365,40 @@ TEST_F(LearnerLoopTest, EndsWhenTheRunIsOver) {
   EXPECT_TRUE(learner_->Drain(kTestDeadline));
 }
 
+TEST_F(LearnerLoopTest, FindsEachRunsFolderByItsName) {
+  runs_ = run_dir_;
+  v1::LearnResponse welcome;
+  FillWelcome(kTestRun, TestRun(), welcome.mutable_welcome());
+  welcome.mutable_welcome()->mutable_options()->set_run_name("first");
+  peer().Greet(welcome);
+  Start();
+  EXPECT_TRUE(AwaitAnswer().has_ready());
+  EXPECT_TRUE(hello_.any_run());
+  EXPECT_THAT(*ListCheckpoints(runs_ + "/first/checkpoints"), ElementsAre(0));
+
+  welcome.mutable_welcome()->mutable_options()->set_run_name("second");
+  peer().Greet(welcome);
+  v1::LearnResponse over;
+  over.mutable_dismissal()->set_reason(v1::Dismissal::REASON_RUN_OVER);
+  over.mutable_dismissal()->mutable_come_again()->set_nanos(1);
+  peer().Send(over);
+  EXPECT_TRUE(AwaitAnswer().has_ready());
+  EXPECT_THAT(*ListCheckpoints(runs_ + "/second/checkpoints"), ElementsAre(0));
+}
+
+TEST_F(LearnerLoopTest, GoesToNoFolderOutsideThatOfTheRuns) {
+  runs_ = run_dir_ + "/runs";
+  v1::LearnResponse welcome;
+  FillWelcome(kTestRun, TestRun(), welcome.mutable_welcome());
+  welcome.mutable_welcome()->mutable_options()->set_run_name("../outside");
+  peer().Greet(welcome);
+  Start();
+  const v1::LearnRequest answer = AwaitAnswer();
+  EXPECT_TRUE(answer.update_failed().fatal());
+  EXPECT_THAT(answer.update_failed().message(), HasSubstr("../outside"));
+  EXPECT_FALSE(std::filesystem::exists(run_dir_ + "/outside"));
+}
+
 TEST_F(LearnerLoopTest, EndsWithTheReasonWhenItDoesNotFit) {
   v1::LearnResponse unfit;
   unfit.mutable_dismissal()->set_reason(v1::Dismissal::REASON_UNFIT);

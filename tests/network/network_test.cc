@@ -135,7 +135,8 @@ class NetworkTest : public testing::Test {
   }
   std::string StatusTableOf() {
     auto table = RunTool(lab_->On("coordinator", {ProgramFolder() + "/shoal", "status",
-                                                  "--coordinator", CoordinatorAddress()}));
+                                                  "--coordinator", CoordinatorAddress(),
+                                                "--allow_insecure"}));
     EXPECT_TRUE(table.ok()) << table.status();
     return table.value_or("");
   }
@@ -166,7 +167,7 @@ std::string* NetworkTest::missing_ = nullptr;
 SmallRuns* NetworkTest::runs_ = nullptr;
 
 // Long enough that nothing that follows a commit at once comes after the end.
-const SmallRun kLong{"9:30,12:30", 24};
+const SmallRun kLong{"9:120,12:120", 24};
 
 // While one of these is cut off the run stands still, so that it cannot end before the network heals.
 TEST_F(NetworkTest, PartitionsHeal) {
@@ -199,7 +200,8 @@ TEST_F(NetworkTest, PartitionsHeal) {
   ExpectMissingWithinALease("learner");
   ExpectMissingWithinALease("actor-a");
   const auto asked = RunTool(lab_->On("spare", {ProgramFolder() + "/shoal", "status", "--timeout", "1",
-                                                "--coordinator", CoordinatorAddress()}));
+                                                "--coordinator", CoordinatorAddress(),
+                                                "--allow_insecure"}));
   EXPECT_THAT(std::string(asked.status().message()), HasSubstr("exit code 4"));
   EXPECT_THAT(std::string(asked.status().message()), HasSubstr("does not answer"));
   Heal("coordinator");

@@ -17,12 +17,13 @@ class FakeWorker final : public WorkerPort {
   void Send(v1::WorkResponse response) override {
     if (response.has_lease()) leases.push_back(response.lease());
     if (response.has_welcome()) welcome = response.welcome();
-    if (response.has_dismissal()) dismissed = true;
+    if (response.has_dismissal()) dismissal = response.dismissal(), dismissed = true;
   }
   void Abort() override { aborted = true; }
 
   v1::WorkerWelcome welcome;
   std::vector<v1::Lease> leases;
+  v1::Dismissal dismissal;
   bool dismissed = false;
   bool aborted = false;
 };
@@ -36,7 +37,7 @@ class FakeLearner final : public LearnerPort {
       retain = response.retain();
       ++retains;
     }
-    if (response.has_dismissal()) dismissed = true;
+    if (response.has_dismissal()) dismissal = response.dismissal(), dismissed = true;
   }
   void Abort() override { aborted = true; }
 
@@ -44,6 +45,7 @@ class FakeLearner final : public LearnerPort {
   std::vector<v1::BeginUpdate> updates;
   v1::Retain retain;
   int retains = 0;  // not answered
+  v1::Dismissal dismissal;
   bool dismissed = false;
   bool aborted = false;
 };

@@ -39,7 +39,7 @@ class RunLoopTest : public testing::Test {
   }
   void Open() {
     loop_.reset();
-    RunLoopOptions options;
+    RunLoopOptions options = more_;
     options.run_dir = folder_;
     options.lease_time = absl::Seconds(10);
     auto loop = RunLoop::Open(options, now_);
@@ -109,6 +109,8 @@ class RunLoopTest : public testing::Test {
 
   std::string folder_;
   absl::Time now_ = absl::UnixEpoch() + absl::Hours(1);
+  // For Open.
+  RunLoopOptions more_;
   std::unique_ptr<RunLoop> loop_;
 };
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/rpc_roles.h"
 #include "shoal/v1/learner.pb.h"
+#include "shoal/v1/queue.pb.h"
 #include "shoal/v1/rows.pb.h"
 #include "shoal/v1/run.pb.h"
 #include "shoal/v1/worker.pb.h"
@@ -26,7 +27,8 @@ std::set<std::string> MethodsOfProto() {
   std::set<std::string> methods;
   for (const google::protobuf::FileDescriptor* file :
        {v1::RunStatus::descriptor()->file(), v1::WorkRequest::descriptor()->file(),
-        v1::LearnRequest::descriptor()->file(), v1::PushRowsRequest::descriptor()->file()}) {
+        v1::LearnRequest::descriptor()->file(), v1::PushRowsRequest::descriptor()->file(),
+        v1::QueuedRun::descriptor()->file()}) {
     for (int s = 0; s < file->service_count(); ++s) {
       const google::protobuf::ServiceDescriptor* service = file->service(s);
       for (int m = 0; m < service->method_count(); ++m) {
