@@ -68,7 +68,8 @@ absl::Status LabRun::Kill(const std::string& name) {
 
 std::optional<v1::RunStatus> LabRun::Status(const On& on) const {
   const auto json =
-      RunTool(on({absl::StrCat(ProgramFolder(), "/shoal"), "status", run_dir_, "-o", "json"}));
+      RunTool(on({absl::StrCat(ProgramFolder(), "/shoal"), "status", run_dir_, "-o", "json",
+                  "--allow_insecure"}));
   v1::RunStatus status;
   if (!json.ok() || !google::protobuf::util::JsonStringToMessage(*json, &status).ok()) {
     return std::nullopt;

@@ -167,7 +167,7 @@ std::string* NetworkTest::missing_ = nullptr;
 SmallRuns* NetworkTest::runs_ = nullptr;
 
 // Long enough that nothing that follows a commit at once comes after the end.
-const SmallRun kLong{"9:120,12:120", 24};
+const SmallRun kLong{"9:30,12:30", 24};
 
 // While one of these is cut off the run stands still, so that it cannot end before the network heals.
 TEST_F(NetworkTest, PartitionsHeal) {
