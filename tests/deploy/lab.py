@@ -15,6 +15,7 @@ import compose
 
 USER = 10001
 VOLUME = "/mnt"  # where the volume of runs is mounted: a folder that every Debian has
+ASIDE = "/media"  # likewise, for the checkout
 PATIENCE = 120  # seconds; only a hang gets there
 
 
@@ -75,6 +76,8 @@ class Lab:
             said = run(*lab.ask("probe", ["sh", "-c", "id -u; hostname; ! touch /etc/mark"]), check=False)
             if said.stdout.split() != [str(USER), "probe"] or said.returncode != 0:
                 return f"the kernel does not allow it: {said.stdout}{said.stderr}"
+            if run(*lab.ask("probe", ["test", "-r", str(compose.ROOT / "deploy/docker/entry.sh")]), check=False).returncode:
+                return f"a user without rights cannot read {compose.ROOT}"
         finally:
             lab.remove()
         return ""
@@ -125,9 +128,13 @@ class Lab:
 
     def ask(self, host, argv, environment=None):
         """A command as it runs on that host, with nothing of this process' environment."""
+        # A checkout below /tmp would be hidden by the containers' own /tmp.
+        hidden = str(compose.ROOT).startswith("/tmp/")
+        keep = f'mount --bind "{compose.ROOT}" {ASIDE} && ' if hidden else ""
+        show = f'mkdir -p "{compose.ROOT}" && mount --bind {ASIDE} "{compose.ROOT}" && ' if hidden else ""
         prepare = (
             f'hostname {host} && mount --bind {self.names} /etc/hosts && '
-            f'mount --bind {self.volume} {VOLUME} && mount -t tmpfs tmpfs /tmp && '
+            f'mount --bind {self.volume} {VOLUME} && {keep}mount -t tmpfs tmpfs /tmp && {show}'
             'mount -o remount,bind,ro / && exec "$@"')
         settings = [f"{name}={value}" for name, value in (environment or {}).items()]
         # The image has the script as shoal-entry.
