@@ -112,7 +112,7 @@ absl::StatusOr<int> WorstOf(const RunSource& run, const RunVideoOptions& options
     Tell(options.skipped,
          absl::StrCat("evaluation of iteration ", row.iteration, ": no video, since its checkpoint is ",
                       absl::IsNotFound(checkpoint.status())
-                          ? "not kept (--checkpoint_interval says which ones are)"
+                          ? "not kept (kept are those of every --checkpoint_interval, and of evaluations with --tail_replay_count)"
                           : absl::StrCat("damaged: ", checkpoint.status().message())));
     return 0;
   }

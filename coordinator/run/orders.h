@@ -60,7 +60,8 @@ class OrderBook {
   // With every order that is known, and one more.
   v1::RunOptions OptionsWith(const v1::Order& order) const;
 
-  // Whether the checkpoint of a version that was planned is kept for good.
+  // Whether the checkpoint of a version that was planned is kept for good: by checkpoint_interval, by
+  // order, or since an evaluation with videos (tail_replay_count) looks at it.
   bool KeepsCheckpoint(int64_t version) const;
   bool paused() const;
   int pending() const;

@@ -104,6 +104,25 @@ TEST(OrderBook, CheckpointsAreKeptByTheIntervalOfTheirTimeAndByOrder) {
   EXPECT_THAT(kept, testing::ElementsAre(0, 5, 10, 12, 13, 16));
 }
 
+TEST(OrderBook, CheckpointsAreKeptForTheVideosOfEvaluations) {
+  v1::RunOptions options = Options();
+  options.set_checkpoint_interval(5);
+  options.set_multi_eval_interval(4);
+  const auto kept = [](const v1::RunOptions& with) {
+    const OrderBook book(with, {}, 12);
+    std::vector<int64_t> versions;
+    for (int64_t i = 0; i <= 12; ++i) {
+      if (book.KeepsCheckpoint(i)) versions.push_back(i);
+    }
+    return versions;
+  };
+  EXPECT_THAT(kept(options), testing::ElementsAre(0, 5, 10));
+  options.set_tail_replay_count(1);
+  EXPECT_THAT(kept(options), testing::ElementsAre(0, 4, 5, 8, 10, 12));
+  options.set_multi_eval_interval(0);
+  EXPECT_THAT(kept(options), testing::ElementsAre(0, 5, 10));
+}
+
 TEST(OrderBook, TheSameRequestIsTheSameOrder) {
   OrderBook book(Options(), {}, 0);
   Give(book, Of(v1::Order::KIND_PAUSE, "a"));
