@@ -8,7 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "coordinator/artifacts/changed_options.h"
 #include "coordinator/artifacts/diagnosis.h"
-#include "coordinator/artifacts/report_page.h"
+#include "coordinator/artifacts/html.h"
 
 namespace shoal {
 namespace {
@@ -236,28 +236,24 @@ std::string ComparisonText(const RunComparison& comparison) {
 
 std::string ComparisonPage(const RunComparison& comparison) {
   const auto table = [](const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows) {
-    const auto escaped = [](std::vector<std::string> cells) {
-      for (std::string& cell : cells) cell = HtmlText(cell);
-      return cells;
-    };
-    std::string html;
-    for (const auto& row : rows) html += HtmlRow(escaped(row));
-    return HtmlTable(escaped(head), html);
+    std::vector<HtmlCells> cells = rows;
+    for (HtmlCells& row : cells) {
+      for (std::string& cell : row) cell = HtmlText(cell);
+    }
+    return HtmlTable({head.begin(), head.end()}, cells);
   };
   std::vector<std::vector<std::string>> figures, options, paired;
   for (const auto& [name, values] : Figures(comparison)) figures.push_back(Row(name, values));
   for (const ComparedOption& option : comparison.options) options.push_back(Row(option.name, option.values));
   for (const PairedScenes& p : comparison.paired) paired.push_back(PairedRow(comparison, p));
-  return absl::StrCat(
-      "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\"><head><meta charset=\"utf-8\"/>"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/><title>Runs side by side</title><style>",
-      kPageStyle, "</style></head><body>\n<h1>Runs side by side</h1>\n", table(Head(comparison, "figure"), figures),
-      "<h2>On the same scenes</h2>\n",
-      paired.empty() ? absl::StrCat("<p>", kNothingPaired, "</p>\n")
-                     : absl::StrCat("<p>Final survival less that of ", HtmlText(comparison.runs[0].name), ".</p>\n", table(PairedHead(), paired),
-                                    "<p class=\"small\">Interval of the mean difference: percentile bootstrap over scenes, 10,000 resamples, seed 0. "
-                                    "One that holds 0 is no sign of a difference.</p>\n"),
-      "<h2>Options that differ</h2>\n", options.empty() ? "<p>None.</p>\n" : table(Head(comparison, "option"), options), "</body></html>\n");
+  return HtmlPage(
+      "Runs side by side",
+      absl::StrCat(table(Head(comparison, "figure"), figures), "<h2>On the same scenes</h2>\n",
+                   paired.empty() ? absl::StrCat("<p>", kNothingPaired, "</p>\n")
+                                  : absl::StrCat("<p>Final survival less that of ", HtmlText(comparison.runs[0].name), ".</p>\n", table(PairedHead(), paired),
+                                                 "<p class=\"small\">Interval of the mean difference: percentile bootstrap over scenes, 10,000 resamples, seed 0. "
+                                                 "One that holds 0 is no sign of a difference.</p>\n"),
+                   "<h2>Options that differ</h2>\n", options.empty() ? "<p>None.</p>\n" : table(Head(comparison, "option"), options)));
 }
 
 }  // namespace shoal

@@ -7,37 +7,17 @@
 #include "absl/strings/str_format.h"
 #include "coordinator/artifacts/changed_options.h"
 #include "coordinator/artifacts/diagnosis.h"
+#include "coordinator/artifacts/html.h"
 #include "coordinator/artifacts/report_svg.h"
 #include "coordinator/evaluation/statistics.h"
 #include "coordinator/schedule/curriculum.h"
 
 namespace shoal {
 
-const char* const kPageStyle =
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color:#1b2530;background:#fff}"
-    "h1{font-size:1.5rem;overflow-wrap:anywhere;margin:.2rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem;border-bottom:1px solid #d5dce3}"
-    ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}td,th{padding:.25rem .6rem;border-bottom:1px solid #e3e8ed;"
-    "text-align:right;white-space:nowrap}td:first-child,th:first-child,td.t{text-align:left}td.v{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:8rem}"
-    "ul{list-style:none;padding:0}li{margin:.4rem 0;padding:.4rem .7rem;border-left:5px solid;background:#f5f7f9;overflow-wrap:anywhere}"
-    ".problem{border-color:#b3261e}.warning{border-color:#d98200}.note{border-color:#7b8894}.good{border-color:#2f8f4e}"
-    "b.met{color:#1d7a3c}b.missed{color:#b3261e}.small{font-size:.85rem;color:#55626e}svg{width:100%;height:auto;font-size:13px;fill:#44505c}"
-    "figure{margin:.5rem 0}video{width:100%;max-width:30rem;height:auto;background:#000}.videos{display:grid;gap:1rem;"
-    "grid-template-columns:repeat(auto-fill,minmax(min(100%,17rem),1fr))}figcaption{font-size:.85rem;color:#55626e}"
-    "@media(max-width:600px){svg{font-size:19px}td:first-child{white-space:normal;min-width:6rem}}";
-
-std::string HtmlRow(const std::vector<std::string>& cells, const char* tag) {
-  std::string row = "<tr>";
-  for (const std::string& cell : cells) absl::StrAppend(&row, "<", tag, ">", cell, "</", tag, ">");
-  return absl::StrCat(row, "</tr>\n");
-}
-
-std::string HtmlTable(const std::vector<std::string>& head, const std::string& rows) {
-  return absl::StrCat("<div class=\"wide\"><table><thead>", HtmlRow(head, "th"), "</thead><tbody>\n", rows, "</tbody></table></div>\n");
-}
-
 namespace {
 
 constexpr BootstrapOptions kBootstrap;
+constexpr auto kText = HtmlColumn::Kind::kText;
 
 std::string DiagnosisPart(const RunFacts& facts) {
   std::string html = "<h2>Diagnosis</h2>\n";
@@ -54,20 +34,19 @@ std::string DiagnosisPart(const RunFacts& facts) {
 }
 
 std::string OptionsPart(const RunFacts& facts) {
-  std::string rows;
+  std::vector<HtmlCells> rows;
   for (const ChangedOption& option : ChangedOptions(facts.options)) {
-    absl::StrAppend(&rows, "<tr><td>", HtmlText(option.name), "</td><td class=\"v\">", HtmlText(option.value), "</td><td class=\"v\">",
-                    HtmlText(option.standard), "</td></tr>\n");
+    rows.push_back({HtmlText(option.name), HtmlText(option.value), HtmlText(option.standard)});
   }
-  return absl::StrCat("<h2>The question: what differs from the defaults</h2>\n", HtmlTable({"option", "this run", "default"}, rows));
+  return absl::StrCat("<h2>The question: what differs from the defaults</h2>\n", HtmlTable({"option", {"this run", kText}, {"default", kText}}, rows));
 }
 
 std::string EvaluationPart(const RunFacts& facts) {
-  std::string rows;
+  std::vector<HtmlCells> rows;
   for (const EvaluationFacts& e : facts.evaluations) {
     const EvaluationSummary& s = e.summary;
     const auto interval = BootstrapMean(s.final_survival, kBootstrap);
-    rows += HtmlRow({HtmlText(e.kind), absl::StrCat(e.iteration), absl::StrCat(s.episodes, " x ", s.num_fish),
+    rows.push_back({HtmlText(e.kind), absl::StrCat(e.iteration), absl::StrCat(s.episodes, " x ", s.num_fish),
                  absl::StrFormat("<b>%.3f</b>", s.avg_final_survival_rate),
                  interval.ok() ? absl::StrFormat("%.3f to %.3f", interval->low, interval->high) : "-",
                  absl::StrFormat("%.3f", s.min_final_survival_rate), absl::StrFormat("%.1f", s.p10),
@@ -88,7 +67,7 @@ std::string EvaluationPart(const RunFacts& facts) {
 
 std::string Verdict(bool met) { return met ? "<b class=\"met\">met</b>" : "<b class=\"missed\">missed</b>"; }
 
-std::string LeastOver(const RunFacts& facts, const char* name, double limit, bool strictly) {
+HtmlCells LeastOver(const RunFacts& facts, const char* name, double limit, bool strictly) {
   int64_t counted = 0, below = 0;
   double least = 0;
   for (const auto& iteration : facts.iterations) {
@@ -98,15 +77,15 @@ std::string LeastOver(const RunFacts& facts, const char* name, double limit, boo
     ++counted;
     if (strictly ? *value <= limit : *value < limit) ++below;
   }
-  return HtmlRow({absl::StrFormat("%s %s %.2f in every iteration", name, strictly ? "above" : "at least", limit),
-              absl::StrFormat("least %.2f; not in %d of %d", least, below, counted), Verdict(counted > 0 && below == 0)});
+  return {absl::StrFormat("%s %s %.2f in every iteration", name, strictly ? "above" : "at least", limit),
+              absl::StrFormat("least %.2f; not in %d of %d", least, below, counted), Verdict(counted > 0 && below == 0)};
 }
 
 std::string TargetPart(const RunFacts& facts) {
-  std::string rows;
+  std::vector<HtmlCells> rows;
   if (TailSlots(facts) > 0) {
-    rows += LeastOver(facts, "prewarm_override_ratio", 0.25, true);
-    rows += LeastOver(facts, "tail_schedule_ratio", 0.25, false);
+    rows.push_back(LeastOver(facts, "prewarm_override_ratio", 0.25, true));
+    rows.push_back(LeastOver(facts, "tail_schedule_ratio", 0.25, false));
   }
   int64_t first = 0, ne = 0, multi = 0;
   for (const EvaluationFacts& e : facts.evaluations) {
@@ -115,10 +94,10 @@ std::string TargetPart(const RunFacts& facts) {
     if (e.summary.step_one_ne_high_speed_share) ++ne;
     if (first == 0 && e.gate->event == GateEvent::kAdvance) first = e.iteration;
   }
-  rows += HtmlRow({"penalty gate up a stage by iteration 32", first > 0 ? absl::StrCat("iteration ", first) : absl::StrCat("never, after ", multi, " evaluations"),
+  rows.push_back({"penalty gate up a stage by iteration 32", first > 0 ? absl::StrCat("iteration ", first) : absl::StrCat("never, after ", multi, " evaluations"),
                first > 0 && first <= 32 ? Verdict(true) : facts.iterations.size() < 32 && first == 0 ? "open" : Verdict(false)});
-  rows += HtmlRow({"step_one_ne_high_speed_share seen in at least 5 evaluations", absl::StrCat(ne, " of ", multi), Verdict(ne >= 5)});
-  return absl::StrCat("<h2>Targets</h2>\n", HtmlTable({"target", "found", ""}, rows));
+  rows.push_back({"step_one_ne_high_speed_share seen in at least 5 evaluations", absl::StrCat(ne, " of ", multi), Verdict(ne >= 5)});
+  return absl::StrCat("<h2>Targets</h2>\n", HtmlTable({"target", {"found", kText}, ""}, rows));
 }
 
 std::vector<int64_t> PhaseStarts(const RunFacts& facts) {
@@ -178,20 +157,20 @@ std::string SchedulePart(const RunFacts& facts) {
   penalty.series = {Of(facts, "density_penalty_coef", "density penalty"), Of(facts, "entropy_coef", "entropy")};
   Chart boost = NewChart(facts, "Escape boost", "share of the top speed");
   boost.series = {Of(facts, "escape_boost_speed", "escape boost")};
-  std::string rows;
+  std::vector<HtmlCells> rows;
   for (const EvaluationFacts& e : facts.evaluations) {
     if (!e.gate) continue;
-    absl::StrAppend(&rows, "<tr><td>", e.iteration, "</td><td class=\"t\">", std::string(GateEventName(e.gate->event)), "</td><td>", e.gate->stage, "</td><td>",
-                    e.gate->success_streak, "</td><td>", e.gate->freeze_until, "</td><td class=\"v\">", HtmlText(Misses(*e.gate)), "</td></tr>\n");
+    rows.push_back({absl::StrCat(e.iteration), std::string(GateEventName(e.gate->event)), absl::StrCat(e.gate->stage), absl::StrCat(e.gate->success_streak),
+                    absl::StrCat(e.gate->freeze_until), HtmlText(Misses(*e.gate))});
   }
   return absl::StrCat("<h2>Schedules</h2>\n", ChartSvg(penalty), ChartSvg(boost), "<h2>Penalty gate</h2>\n",
                       rows.empty() ? "<p>It was not asked yet.</p>\n"
-                                   : HtmlTable({"iteration", "event", "stage", "successes", "frozen until", "what failed or was missing"}, rows));
+                                   : HtmlTable({"iteration", {"event", kText}, "stage", "successes", "frozen until", {"what failed or was missing", kText}}, rows));
 }
 
 std::string TailPart(const RunFacts& facts) {
   if (TailSlots(facts) == 0) return "<h2>Tail queue</h2><p>This run has none.</p>\n";
-  std::string rows;
+  std::vector<HtmlCells> rows;
   int64_t begin = 0;
   for (size_t k = 0; k < facts.tail_stages.size(); ++k) {
     const TailStageSpec& stage = facts.tail_stages[k];
@@ -199,7 +178,7 @@ std::string TailPart(const RunFacts& facts) {
     for (int64_t slots : facts.tail_used) used += std::clamp<int64_t>(slots - begin, 0, stage.iterations);
     begin += stage.iterations;
     const int64_t all = stage.iterations * facts.options.num_envs();
-    rows += HtmlRow({absl::StrCat(k + 1, " (", HtmlText(stage.path.substr(stage.path.rfind('/') + 1)), ")"), Thousands(all), Thousands(used),
+    rows.push_back({absl::StrCat(k + 1, " (", HtmlText(stage.path.substr(stage.path.rfind('/') + 1)), ")"), Thousands(all), Thousands(used),
                  absl::StrFormat("%.1f %%", all > 0 ? 100.0 * static_cast<double>(used) / static_cast<double>(all) : 0)});
   }
   Chart chart = NewChart(facts, "Use of the tail queue", "ratio");
@@ -245,10 +224,10 @@ std::string VideosPart(const RunFacts& facts, const std::vector<ReportVideo>& vi
 }
 
 std::string WorstPart(const RunFacts& facts, const std::vector<ReportVideo>& videos) {
-  std::string rows;
+  std::vector<HtmlCells> rows;
   for (const EvaluationFacts& e : facts.evaluations) {
     for (const int32_t scene : WorstScenes(e.summary, 2)) {
-      rows += HtmlRow({HtmlText(e.kind), absl::StrCat(e.iteration), absl::StrCat(scene + 1), absl::StrCat(e.summary.episode_seeds[scene]),
+      rows.push_back({HtmlText(e.kind), absl::StrCat(e.iteration), absl::StrCat(scene + 1), absl::StrCat(e.summary.episode_seeds[scene]),
                    absl::StrFormat("%.3f", e.summary.final_survival[scene])});
     }
   }
@@ -258,30 +237,14 @@ std::string WorstPart(const RunFacts& facts, const std::vector<ReportVideo>& vid
 
 }  // namespace
 
-std::string HtmlText(std::string_view text) {
-  std::string html;
-  for (const char c : text) {
-    if (c == '&') html += "&amp;";
-    else if (c == '<') html += "&lt;";
-    else if (c == '>') html += "&gt;";
-    else if (c == '"') html += "&quot;";
-    else if (c == '\'') html += "&#39;";
-    else if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') html += "\xEF\xBF\xBD";
-    else html += c;
-  }
-  return html;
-}
-
 std::string ReportPage(const RunFacts& facts, const std::vector<ReportVideo>& videos) {
-  const std::string name = HtmlText(facts.info.name);
   const int64_t done = static_cast<int64_t>(facts.iterations.size());
-  return absl::StrCat(
-      "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\"><head><meta charset=\"utf-8\"/>"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/><title>",
-      name, "</title><style>", kPageStyle, "</style></head><body>\n<h1>", name, "</h1>\n<p class=\"small\">", RunStateName(facts.info.status), ", ", done, " of ",
-      facts.options.total_iterations(), " iterations; begun ", FormatTimestamp(facts.info.created_at), "; seed ", facts.options.seed(), "; ",
-      HtmlText(facts.info.build), "</p>\n", DiagnosisPart(facts), TargetPart(facts), EvaluationPart(facts), SurvivalPart(facts), SchedulePart(facts),
-      TailPart(facts), HotSpotPart(facts), WorstPart(facts, videos), OptionsPart(facts), "</body></html>\n");
+  return HtmlPage(
+      facts.info.name,
+      absl::StrCat("<p class=\"small\">", RunStateName(facts.info.status), ", ", done, " of ", facts.options.total_iterations(), " iterations; begun ",
+                   FormatTimestamp(facts.info.created_at), "; seed ", facts.options.seed(), "; ", HtmlText(facts.info.build), "</p>\n", DiagnosisPart(facts),
+                   TargetPart(facts), EvaluationPart(facts), SurvivalPart(facts), SchedulePart(facts), TailPart(facts), HotSpotPart(facts),
+                   WorstPart(facts, videos), OptionsPart(facts)));
 }
 
 }  // namespace shoal

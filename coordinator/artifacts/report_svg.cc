@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "coordinator/artifacts/report_page.h"
+#include "coordinator/artifacts/html.h"
 
 namespace shoal {
 namespace {

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "coordinator/artifacts/diagnosis.h"
+#include "coordinator/artifacts/html.h"
 #include "coordinator/artifacts/report_page.h"
 #include "tests/common/temporary_directory.h"
 
@@ -251,6 +252,16 @@ TEST(ReportPage, IsWellFormedSelfContainedAndEscapesWhatTheRunSays) {
   EXPECT_THAT(page, Not(HasSubstr("href=")));
   EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;\xEF\xBF\xBD"));
   EXPECT_EQ(page, ReportPage(facts));
+}
+
+TEST(HtmlTable, TitlesStandAsTheirColumnsDoAndReachAPhone) {
+  const std::string few = HtmlTable({"name", {"what", HtmlColumn::Kind::kText}, "a < b"}, {{"x", "long text", "<b>1</b>"}});
+  EXPECT_THAT(few, HasSubstr("<th>name</th><th class=\"text\">what</th><th>a &lt; b</th>"));
+  EXPECT_THAT(few, HasSubstr("<td>x</td><td class=\"text\">long text</td><td><b>1</b></td>"));
+  EXPECT_THAT(few, Not(HasSubstr("many")));
+  const std::string many = HtmlTable({"1", "2", "3", "4", "\"5\""}, {{"a", "b", "c", "d", "e"}});
+  EXPECT_THAT(many, HasSubstr("class=\"wide many\""));
+  EXPECT_THAT(many, HasSubstr("<td data-title=\"&quot;5&quot;\">e</td>"));
 }
 
 TEST(ReportPage, ShowsVideosInThePageAndLinksToOthers) {
