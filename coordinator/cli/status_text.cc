@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "coordinator/cli/progress.h"
@@ -91,6 +92,24 @@ std::string GateText(const v1::RunStatus& status, bool colours) {
   return text;
 }
 
+// What the last evaluation fell short of; empty: nothing that is asked for.
+std::string GateMisses(const v1::GateStatus& gate) {
+  std::string text;
+  for (const v1::GateCriterionStatus& c : gate.criteria()) {
+    const bool failure = absl::StartsWith(c.name(), "failure_");
+    if (!c.on() || c.held() == !failure) continue;
+    const bool at_least = failure || c.name() == "success_p10";
+    absl::StrAppend(&text, text.empty() ? "" : ", ", c.name());
+    if (c.has_value()) {
+      absl::StrAppendFormat(&text, " %.4g (%s %.4g)", c.value(), at_least ? "at least" : "at most",
+                            c.threshold());
+    } else {
+      absl::StrAppend(&text, " (not known yet)");
+    }
+  }
+  return text;
+}
+
 std::string TailText(const v1::RunStatus& status) {
   const v1::TailStatus& tail = status.tail();
   std::string text = absl::StrCat(status.tail_slots_left(), " of ", status.tail_slots(),
@@ -169,6 +188,9 @@ std::string StatusTable(const v1::RunStatus& status, bool now_known, bool colour
   }
   if (status.evaluations_done() > 0) AddLine("evaluation", EvaluationText(status), table);
   AddLine("gate", GateText(status, colours), table);
+  if (const std::string misses = GateMisses(status.gate()); !misses.empty()) {
+    AddLine("", absl::StrCat("missed at ", status.gate().iteration(), ": ", misses), table);
+  }
   if (status.tail_slots() > 0) AddLine("tail", TailText(status), table);
   if (status.ne_shares_size() > 0) AddLine("NE share", NeText(status), table);
   if (status.orders_pending() > 0) {

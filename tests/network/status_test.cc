@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <optional>
 
 #include "common/files.h"
 #include "coordinator/cli/progress.h"
@@ -52,6 +53,31 @@ TEST(StatusTest, TheProgressLineNamesTheMissing) {
   EXPECT_THAT(ProgressText(status), HasSubstr("actor-4 (0 s) and 4 more"));
   status.clear_missing();
   EXPECT_THAT(ProgressText(status), Not(HasSubstr("missing")));
+}
+
+TEST(StatusTest, TheTableSaysWhatTheLastEvaluationLackedOfASuccess) {
+  v1::RunStatus status = SomeStatus();
+  EXPECT_THAT(StatusTable(status, true), Not(HasSubstr("missed at")));
+  v1::GateStatus& gate = *status.mutable_gate();
+  gate.set_iteration(10);
+  const auto add = [&](const char* name, bool on, bool held, std::optional<double> value, double threshold) {
+    v1::GateCriterionStatus& c = *gate.add_criteria();
+    c.set_name(name);
+    c.set_on(on);
+    c.set_held(held);
+    c.set_threshold(threshold);
+    if (value) c.set_value(*value);
+  };
+  add("failure_p10", true, false, 120, 95);
+  add("success_step_one", true, false, 22, 18);
+  add("success_early_death", true, true, 0.08, 0.09);
+  add("success_avoidable_step_one_ratio", false, false, 0.5, 0);
+  EXPECT_THAT(StatusTable(status, true), HasSubstr("missed at 10: success_step_one 22 (at most 18)\n"));
+  add("success_p10", true, false, std::nullopt, 120);
+  gate.mutable_criteria(0)->set_held(true);
+  gate.mutable_criteria(0)->set_value(90);
+  EXPECT_THAT(StatusTable(status, true),
+              HasSubstr("missed at 10: failure_p10 90 (at least 95), success_step_one 22 (at most 18), success_p10 (not known yet)\n"));
 }
 
 TEST(StatusTest, PlainOutputSaysOnceThatSomebodyIsMissingAndOnceThatAllAreBack) {
