@@ -27,7 +27,9 @@ struct AdamStep {
   double gradient_scale;
 };
 
-template <typename T>
+// `Linkage` is for files that compile this for other instruction sets: a type that is local to them
+// (host_kernels_impl.h).
+template <typename Linkage = void, typename T>
 void ApplyAdam(const AdamStep& step, int64_t count, const T* __restrict gradient,
                T* __restrict first, T* __restrict second, T* __restrict parameters) {
   const T beta1 = static_cast<T>(kAdamBeta1), keep1 = static_cast<T>(1 - kAdamBeta1);
@@ -42,7 +44,13 @@ void ApplyAdam(const AdamStep& step, int64_t count, const T* __restrict gradient
     const T v = beta2 * second[i] + keep2 * (g * g);
     first[i] = m;
     second[i] = v;
-    parameters[i] -= step_size * m / (std::sqrt(v) * root_correction + epsilon);
+    T root;  // Not std::sqrt, which is a function with external linkage.
+    if constexpr (sizeof(T) == sizeof(float)) {
+      root = __builtin_sqrtf(v);
+    } else {
+      root = __builtin_sqrt(v);
+    }
+    parameters[i] -= step_size * m / (root * root_correction + epsilon);
   }
 }
 

@@ -10,10 +10,11 @@
 // (back-propagation: Rumelhart, Hinton, Williams, "Learning representations by back-propagating
 // errors", 1986). Policy and value network share no weights, so their tasks are independent.
 // Tasks go to own threads, with LibTorch's and OpenMP's threads at 1 in each; slices' gradients are
-// added in slice order. So the bits do not depend on the number of threads.
+// added in slice order. So the bits do not depend on the number of threads. Products of hidden
+// layers are LibTorch's; thin products, activations, sums and Adam are host_kernels.h's.
 //
-// On a CUDA device a slice is the whole minibatch, the heads are computed on the host, and there is
-// one thread.
+// On a CUDA device all is in LibTorch's operations on the whole minibatch, but for the heads, which
+// are computed on the host; there is one thread.
 //
 // Not thread safe. Everything LibTorch throws comes back as kInternal. LibTorch's number of threads
 // becomes 1 in every thread that calls this, and in those that begin to use LibTorch later.

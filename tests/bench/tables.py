@@ -82,12 +82,12 @@ def learner(r):
     for width, batch, kind in ((64, 512, "ReLU"), (384, 1024, "tanh")):
         for threads in (1, 2):
             name = f"Update/width:{width}/batch:{batch}/threads:{threads}"
-            product = f"MatrixProduct/width:{width}/threads:{threads}"
             rows.append([f"{width}, {width} ({kind})", batch, threads, digits(1e3 * r.get(name, "step")),
-                         rate(r.get(name, "rows")),
-                         f"{r.get(name, 'flops') / r.get(product, 'flops'):.2f}"])
-    return table(["hidden layers", "minibatch", "threads", "ms a step", "rows/s",
-                  "share of the matrix product's flops"], rows)
+                         digits(1e3 * r.get(name, "step_least")), rate(r.get(name, "rows")),
+                         f"{r.get(name, 'peak') / 1e9:.0f}"]
+                        + [f"{r.get(name, share):.2f}" for share in ("share", "share_of_slices")])
+    return table(["hidden layers", "minibatch", "threads", "ms a step", "the least", "rows/s",
+                  "peak, GFLOP/s", "share of the peak", "of products of a slice's size"], rows)
 
 
 def row_stream(r):

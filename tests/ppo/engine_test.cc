@@ -1,6 +1,8 @@
 // The gradient against finite differences, and what must not change a bit of it.
 #include "learner/ppo/engine.h"
 
+#include <ATen/Parallel.h>
+
 #include <cmath>
 #include <numeric>
 #include <random>
@@ -75,12 +77,13 @@ MinibatchLosses Compute(Engine& engine, const RowBatch& batch) {
   return *losses;
 }
 
-class GradientTest : public ::testing::TestWithParam<std::tuple<Activation, bool>> {};
+class GradientTest
+    : public ::testing::TestWithParam<std::tuple<Activation, bool, std::vector<int>>> {};
 
 TEST_P(GradientTest, IsThatOfFiniteDifferences) {
   // More rows than a slice, the last slice short.
   const RowBatch batch = RandomRows(300, 11, 1);
-  EngineOptions options = Options(std::get<0>(GetParam()), 300);
+  EngineOptions options = Options(std::get<0>(GetParam()), 300, std::get<2>(GetParam()));
   options.float64 = true;
   options.separate_device_memory = std::get<1>(GetParam());
   const auto engine = Make(options);
@@ -106,9 +109,11 @@ TEST_P(GradientTest, IsThatOfFiniteDifferences) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(ActivationsAndMemory, GradientTest,
-                         ::testing::Combine(::testing::Values(Activation::kTanh, Activation::kRelu),
-                                            ::testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(
+    ActivationsMemoryAndLayers, GradientTest,
+    ::testing::Combine(::testing::Values(Activation::kTanh, Activation::kRelu), ::testing::Bool(),
+                       ::testing::Values(std::vector<int>{7, 6}, std::vector<int>{},
+                                         std::vector<int>{9}, std::vector<int>{4, 3, 5})));
 
 TEST(Engine, LossesAreThoseOfTheFormulas) {
   // Weights of zero: every probability is 0.2, every value 0.
@@ -160,6 +165,19 @@ TEST(Engine, BitsDoNotDependOnTheNumberOfThreads) {
       EXPECT_EQ(one.second_moment, many.second_moment) << threads;
     }
   }
+}
+
+TEST(Engine, BitsDoNotDependOnLibTorchsThreads) {
+  const int64_t rows = 2 * kSliceRows;
+  const RowBatch batch = RandomRows(rows + 40, 11, 2);
+  EngineOptions options = Options(Activation::kTanh, rows, {130, 140});
+  options.threads = 2;
+  at::set_num_threads(1);
+  const EngineState one = AfterSteps(options, batch, rows);
+  at::set_num_threads(3);
+  const EngineState three = AfterSteps(options, batch, rows);
+  EXPECT_EQ(one.parameters, three.parameters);
+  EXPECT_EQ(one.second_moment, three.second_moment);
 }
 
 TEST(Engine, TheDevicesWayGivesTheSameUpToRounding) {

@@ -1,5 +1,5 @@
-// One fully connected network, forward and backward, with LibTorch's matrix products. For engine.cc
-// alone: this header includes LibTorch's.
+// One fully connected network, forward and backward, in LibTorch's operations, for any device; and
+// views of a flat parameter vector. For the engines: this header includes LibTorch's.
 //
 // All tensors are made once; a step allocates nothing. Shapes are [rows, width], row-major.
 #pragma once

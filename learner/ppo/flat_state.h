@@ -1,0 +1,57 @@
+// The four flat vectors of an engine, as tensors on its device, and their way to and from the host.
+// For the engines: this header includes LibTorch's.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "learner/ppo/engine.h"
+
+namespace shoal {
+
+template <typename T>
+struct FlatState {
+  FlatState(int64_t size, c10::Device device)
+      : options(at::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value).device(device)),
+        parameters(at::zeros({size}, options)),
+        gradient(at::zeros({size}, options)),
+        first_moment(at::zeros({size}, options)),
+        second_moment(at::zeros({size}, options)) {}
+
+  EngineState Read() const {
+    return {ToHost(parameters), ToHost(first_moment), ToHost(second_moment), adam_steps};
+  }
+  void Write(const EngineState& state) {
+    FromHost(state.parameters, parameters);
+    FromHost(state.first_moment, first_moment);
+    FromHost(state.second_moment, second_moment);
+    adam_steps = state.adam_steps;
+  }
+
+  static std::vector<double> ToHost(const at::Tensor& flat) {
+    c10::InferenceMode no_gradients;
+    const at::Tensor host = flat.cpu();
+    const T* data = host.data_ptr<T>();
+    return std::vector<double>(data, data + host.numel());
+  }
+  static void FromHost(const std::vector<double>& values, at::Tensor& flat) {
+    at::Tensor host = at::empty(flat.sizes(), flat.options().device(at::kCPU));
+    std::copy(values.begin(), values.end(), host.data_ptr<T>());
+    flat.copy_(host);
+  }
+
+  at::TensorOptions options;
+  at::Tensor parameters;
+  at::Tensor gradient;
+  at::Tensor first_moment;
+  at::Tensor second_moment;
+  int64_t adam_steps = 0;
+};
+
+}  // namespace shoal

@@ -1,0 +1,73 @@
+// What both engines do with the numbers of one minibatch, whatever computes the networks. Pure.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "learner/ppo/adam.h"
+#include "learner/ppo/engine.h"
+#include "learner/ppo/heads.h"
+#include "learner/ppo/rows.h"
+
+namespace shoal {
+
+// out[i]: the advantage of row indices[i], minus the mean of these rows, over their unbiased
+// standard deviation + 1e-8.
+template <typename T>
+void NormaliseAdvantages(const RowBatch& batch, absl::Span<const uint32_t> indices, T* out) {
+  constexpr double kEpsilon = 1e-8;
+  double sum = 0;
+  for (uint32_t row : indices) sum += batch.advantages[row];
+  const double mean = sum / indices.size();
+  double squares = 0;
+  for (uint32_t row : indices) {
+    const double difference = batch.advantages[row] - mean;
+    squares += difference * difference;
+  }
+  const double deviation = std::sqrt(squares / (indices.size() - 1)) + kEpsilon;
+  for (size_t i = 0; i < indices.size(); ++i) {
+    out[i] = static_cast<T>((batch.advantages[indices[i]] - mean) / deviation);
+  }
+}
+
+// Of rows[i] of the batch: observations, actions and what the network is to come near
+// (behaviour log-probabilities or returns), in order.
+template <typename T>
+void GatherRows(const RowBatch& batch, absl::Span<const uint32_t> rows, int network,
+                T* observations, uint8_t* actions, float* targets) {
+  const int64_t width = batch.obs_dim;
+  const float* columns = (network == kPolicyNetwork ? batch.log_probs : batch.returns).data();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const float* observation = batch.observations.data() + rows[i] * width;
+    for (int64_t c = 0; c < width; ++c) *observations++ = observation[c];
+    actions[i] = batch.actions[rows[i]];
+    targets[i] = columns[rows[i]];
+  }
+}
+
+// Everything but the gradient's norm; the sums are over `rows` rows.
+inline MinibatchLosses MeanLosses(const PolicySums& sums, double squared_error, int64_t rows,
+                                  double vf_coef, double entropy_coef) {
+  MinibatchLosses losses;
+  losses.policy_loss = sums.policy_loss / rows;
+  losses.value_loss = squared_error / rows;
+  losses.entropy = sums.entropy / rows;
+  losses.approx_kl = sums.approx_kl / rows;
+  losses.clip_fraction = sums.clipped / rows;
+  losses.total_loss =
+      losses.policy_loss + vf_coef * losses.value_loss - entropy_coef * losses.entropy;
+  return losses;
+}
+
+// Adam's step number `step` for a network whose gradient has the norm `norm`, clipped as
+// engine.h says at ApplyGradient.
+inline AdamStep ClippedStep(int64_t step, double learning_rate, double norm,
+                            const EngineOptions& options) {
+  constexpr double kEpsilon = 1e-6;
+  return AdamStep(step, learning_rate, options.adam_epsilon,
+                  std::min(1.0, options.max_grad_norm / (norm + kEpsilon)));
+}
+
+}  // namespace shoal
