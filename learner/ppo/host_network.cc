@@ -57,7 +57,9 @@ void HostPass<T>::Backward(const std::vector<LayerViews>& weights, int64_t rows,
   std::fill_n(head_gradient, gradient[head].weight.numel(), T{0});
   T* head_bias_gradient = Data(gradient[head].bias);
   std::fill_n(head_bias_gradient, outs, T{0});
-  for (int64_t i = 0; i < rows * outs; ++i) head_bias_gradient[i % outs] += output_gradients_[i];
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t s = 0; s < outs; ++s) head_bias_gradient[s] += output_gradients_[r * outs + s];
+  }
   if (head == 0) {
     kernels_.collect(rows, outs, obs_dim_, output_gradients(), observations(), head_gradient);
     return;
