@@ -39,7 +39,13 @@ void GatherRows(const RowBatch& batch, absl::Span<const uint32_t> rows, int netw
                 T* observations, uint8_t* actions, float* targets) {
   const int64_t width = batch.obs_dim;
   const float* columns = (network == kPolicyNetwork ? batch.log_probs : batch.returns).data();
+  constexpr size_t kAhead = 8;  // Rows lie anywhere in memory: they are asked for early.
   for (size_t i = 0; i < rows.size(); ++i) {
+    if (i + kAhead < rows.size()) {
+      const float* ahead = batch.observations.data() + rows[i + kAhead] * width;
+      __builtin_prefetch(ahead);
+      __builtin_prefetch(ahead + width - 1);
+    }
     const float* observation = batch.observations.data() + rows[i] * width;
     for (int64_t c = 0; c < width; ++c) *observations++ = observation[c];
     actions[i] = batch.actions[rows[i]];
