@@ -13,11 +13,11 @@ from results import figures
 PROGRAMS = ["world_bench", "inference_bench", "rollout_bench", "row_stream_bench", "learner_bench",
             "coordinator_bench", "scale_bench"]
 # Of no interest beside the rates and seconds that they belong to, or set by the benchmark.
-LEFT_OUT = {"seconds", "rows_per_item", "items", "hold_seconds"}
+LEFT_OUT = {"seconds", "rows_per_item", "items", "hold_seconds", "peak"}
 
 
 def better_if_higher(figure):
-    return figure.endswith(("_per_second", "rows", "flops"))
+    return figure.endswith(("_per_second", "rows", "flops")) or figure.startswith("share")
 
 
 def measure(build, program, filter_):

@@ -1,9 +1,9 @@
 // How fast the learner learns, next to the matrix products it is made of.
 //
-//   Update/WIDTH/BATCH/THREADS   updates of 32 minibatches. After each, as many threads compute
-//                                single-precision matrix products, each thread its own: squares of
-//                                1024, on which the machine's best is seen, and 256 rows times a
-//                                square weight, as large as a slice's.
+//   Update/WIDTH/BATCH/THREADS   updates of 8 or 32 minibatches, some hundredths of a second. After
+//                                each as many threads compute single-precision matrix products, each
+//                                thread its own: squares of 1024, on which the machine's best is
+//                                seen, and 256 rows times a square weight, as large as a slice's.
 // Counters: seconds a step (the median over updates, and the least), rows a second, and shares: the
 // floating-point operations a second of the update, counting those of its matrix products alone,
 // over those of the squares (`share`) or of the slices' products (`share_of_slices`) computed right
@@ -27,8 +27,6 @@
 
 namespace shoal {
 namespace {
-
-constexpr int64_t kMinibatches = 32;
 
 RowBatch MakeRows(int64_t rows, int obs_dim) {
   std::mt19937 random(1);
@@ -119,7 +117,8 @@ void Update(benchmark::State& state) {
     state.SkipWithError(trainer.status().ToString().c_str());
     return;
   }
-  const RowBatch batch = MakeRows(kMinibatches * options.batch_size, options.obs_dim);
+  const int64_t minibatches = width < 128 ? 32 : 8;  // Some hundredths of a second.
+  const RowBatch batch = MakeRows(minibatches * options.batch_size, options.obs_dim);
   const double flops = FlopsOfRow(options.obs_dim, width) * batch.rows;
   Products squares(options.threads, 1024, 1024);
   Products slices(options.threads, 256, width);
@@ -136,8 +135,8 @@ void Update(benchmark::State& state) {
     shares.push_back(flops / seconds.back() / peaks.back());
     shares_of_slices.push_back(flops / seconds.back() / slices.Measure(seconds.back() / 2));
   }
-  state.counters["step"] = Median(seconds) / kMinibatches;
-  state.counters["step_least"] = *std::min_element(seconds.begin(), seconds.end()) / kMinibatches;
+  state.counters["step"] = Median(seconds) / minibatches;
+  state.counters["step_least"] = *std::min_element(seconds.begin(), seconds.end()) / minibatches;
   state.counters["rows"] = batch.rows / Median(seconds);
   state.counters["share"] = Median(shares);
   state.counters["share_of_slices"] = Median(shares_of_slices);
