@@ -26,6 +26,7 @@ constexpr int kExitUsage = 2;
 
 struct Arguments {
   ActorOptions actor;
+  double patience = 600;
   MetricsOptions metrics;
   std::string log;
   std::string log_level = "info";
@@ -63,6 +64,11 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
       ->type_name("NAME");
   app.add_option("--backend", arguments.actor.executor.backend, "inference: fused or torch")
       ->check(CLI::IsMember({"fused", "torch"}))
+      ->capture_default_str();
+  app.add_option("--patience", arguments.patience,
+                 "end when no coordinator has answered for so long, seconds; 0: wait for ever")
+      ->check(CLI::Range(0.0, 1e7))
+      ->type_name("SECONDS")
       ->capture_default_str();
   AddMetricsOptions(app, arguments.metrics);
   app.add_option("--log", arguments.log, "append the log to this file (default: standard error)")
@@ -112,6 +118,7 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? EXIT_SUCCESS : kExitUsage;
   }
+  arguments.actor.link.patience = absl::Seconds(arguments.patience);
   if (arguments.actor.name.empty()) arguments.actor.name = DefaultName();
   if (arguments.exit_with_parent) DieWithParent();
 

@@ -1,6 +1,7 @@
 // A worker's side of its stream to the coordinator, for actors and learners alike: connects, says
 // hello, keeps heartbeats going, notices silence, and comes back after a loss, until the run is
-// over and the coordinator has no other, it finds the worker unfit, or the worker is told to stop.
+// over and the coordinator has no other, it finds the worker unfit, there has been no coordinator for
+// long, or the worker is told to stop.
 //
 // Request and Response are WorkRequest and WorkResponse, or LearnRequest and LearnResponse: both
 // pairs have heartbeats, a welcome with heartbeat_interval and a dismissal under the same names.
@@ -36,6 +37,8 @@ struct LinkTimes {
   // Between attempts: doubles from the first to the second while there is no welcome.
   absl::Duration backoff_min = absl::Milliseconds(50);
   absl::Duration backoff_max = absl::Seconds(1);
+  // Without an answer of any coordinator for so long, it is over. Zero: never.
+  absl::Duration patience = absl::ZeroDuration();
 };
 
 template <class Request, class Response>
@@ -72,14 +75,18 @@ class CoordinatorLink {
 
   // Blocks. OK: the run is over, or Stop was called. FailedPrecondition: the coordinator says that
   // this worker does not fit the run, with its own message, or is itself of another protocol or build.
+  // Unavailable: none has answered for as long as LinkTimes::patience.
   absl::Status Run() {
     absl::Duration backoff = times_.backoff_min;
     bool told = false;
     bool idle = false;
+    Clock::time_point answered = Clock::now();
     while (!stop_.cancelled()) {
       const End end = RunSession();
       if (end.over) return end.status;
       if (stop_.cancelled()) break;
+      if (end.welcomed || end.come_again > absl::ZeroDuration()) answered = Clock::now();
+      if (GivesUp(answered)) return NoCoordinator(end.status);
       if (end.come_again > absl::ZeroDuration()) {
         // Nothing is wrong: the coordinator has no work now. Once for people, again after each run.
         Log(end.welcomed || !idle ? LogLevel::kInfo : LogLevel::kDebug, "no run is on; waiting",
@@ -122,6 +129,17 @@ class CoordinatorLink {
     absl::Duration come_again = absl::ZeroDuration();
     absl::Status status;
   };
+
+  bool GivesUp(Clock::time_point answered) const {
+    return times_.patience > absl::ZeroDuration() &&
+           absl::FromChrono(Clock::now() - answered) >= times_.patience;
+  }
+  absl::Status NoCoordinator(const absl::Status& last) const {
+    return absl::UnavailableError(absl::StrCat(
+        "no coordinator has answered for ", absl::FormatDuration(times_.patience), " (",
+        last.message(), "): the run may be over, and its coordinator with it; --patience says how long "
+        "to wait for one, 0 for ever"));
+  }
 
   static void Lose(Session& session) {
     session.cancellation.Cancel();

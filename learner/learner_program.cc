@@ -31,6 +31,7 @@ constexpr absl::Duration kDrainLimit = absl::Seconds(3);
 
 struct Arguments {
   LearnerOptions learner;
+  double patience = 600;
   MetricsOptions metrics;
   SecurityOptions security;
   std::string log;
@@ -77,6 +78,11 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
       ->type_name("DIR");
   app.add_option("--threads", learner.threads, "threads that learn; not part of the result")
       ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--patience", arguments.patience,
+                 "end when no coordinator has answered for so long, seconds; 0: wait for ever")
+      ->check(CLI::Range(0.0, 1e7))
+      ->type_name("SECONDS")
       ->capture_default_str();
   AddMetricsOptions(app, arguments.metrics);
   app.add_option("--log", arguments.log, "append the log to this file (default: standard error)")
@@ -151,6 +157,7 @@ int LearnerMain(int argc, char** argv, TrainerFactory factory) {
     return Fail(absl::InvalidArgumentError("--run_dir DIR or --runs DIR is required"), arguments,
                 kExitUsage);
   }
+  arguments.learner.link.patience = absl::Seconds(arguments.patience);
   if (arguments.exit_with_parent) DieWithParent();
 
   StopTarget target;

@@ -72,9 +72,11 @@ class ActorLoopTest : public ::testing::Test {
     if (thread_.joinable()) thread_.join();
   }
 
-  void StartActor(absl::Duration unavailable_limit = absl::Milliseconds(50)) {
+  void StartActor(absl::Duration unavailable_limit = absl::Milliseconds(50),
+                  absl::Duration patience = absl::ZeroDuration()) {
     ActorOptions options;
     options.coordinator = server_->address();
+    options.link.patience = patience;
     options.name = "tester";
     options.executor.unavailable_limit = unavailable_limit;
     options.executor.retry_interval = absl::Milliseconds(5);
@@ -265,6 +267,18 @@ TEST_F(ActorLoopTest, EndsWhenTheRunIsOver) {
   peer().Next();
   peer().Send(Dismissal(v1::Dismissal::REASON_RUN_OVER, "done"));
   EXPECT_TRUE(AwaitEnd().ok());
+}
+
+// One that comes when the run is over and the coordinator gone.
+TEST_F(ActorLoopTest, EndsWithWordsWhenNoCoordinatorHasAnsweredForLong) {
+  StartActor(absl::Milliseconds(50), /*patience=*/absl::Milliseconds(200));
+  // While it is answered its patience does not run out.
+  peer().AwaitHeartbeats(20);
+  server_.reset();
+  const absl::Status status = AwaitEnd();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no coordinator has answered for 200ms"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--patience"));
 }
 
 TEST_F(ActorLoopTest, EndsWithTheReasonWhenItDoesNotFit) {
