@@ -22,13 +22,13 @@ void PeerCounts::Leave(const std::string& host) {
   if (found != counts_.end() && --found->second == 0) counts_.erase(found);
 }
 
-bool PeerRates::Take(const std::string& host, absl::Time now) {
+bool PeerRates::Take(const std::string& host, absl::Time now, double amount) {
   auto found = buckets_.find(host);
   if (found == buckets_.end()) {
     if (buckets_.size() >= kMostHosts) buckets_.clear();
     found = buckets_.emplace(host, TokenBucket(burst_, per_second_)).first;
   }
-  return found->second.Take(now);
+  return found->second.Take(now, amount);
 }
 
 }  // namespace shoal

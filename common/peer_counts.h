@@ -29,12 +29,13 @@ class PeerCounts {
   std::map<std::string, size_t> counts_;  // none is 0
 };
 
-// Calls a second, by host. Not thread safe.
+// Calls a second, by host, or bytes. Not thread safe.
 class PeerRates {
  public:
   PeerRates(double burst, double per_second) : burst_(burst), per_second_(per_second) {}
 
-  bool Take(const std::string& host, absl::Time now);
+  // False: that is more than the host may, and none of it is counted.
+  bool Take(const std::string& host, absl::Time now, double amount = 1);
 
  private:
   // More hosts than this are forgotten at once; each begins with a full burst again.

@@ -16,16 +16,16 @@ class TokenBucket {
   TokenBucket(double burst, double per_second)
       : burst_(burst), per_second_(per_second), tokens_(burst) {}
 
-  // Takes a token if there is one.
-  bool Take(absl::Time now) {
+  // Takes so many tokens if there are as many; more than the burst there never are.
+  bool Take(absl::Time now, double tokens = 1) {
     if (now > filled_) {
       if (filled_ != absl::InfinitePast()) {
         tokens_ = std::min(burst_, tokens_ + per_second_ * absl::ToDoubleSeconds(now - filled_));
       }
       filled_ = now;
     }
-    if (tokens_ < 1) return false;
-    tokens_ -= 1;
+    if (tokens_ < tokens) return false;
+    tokens_ -= tokens;
     return true;
   }
 

@@ -35,8 +35,41 @@ constexpr size_t kChunk = size_t{256} << 10;
 
 QueueServiceImpl::QueueServiceImpl(QueueKeeper* keeper, const QueueServiceOptions& options)
     : keeper_(keeper),
-      refusals_(RefusalLogLimits{}),
+      asked_(options.asked_burst, options.asked_per_second),
+      ordered_(options.ordered_burst, options.ordered_per_second),
+      fetched_(options.fetched_burst, options.fetched_per_second),
+      submitted_bytes_(options.submitted_burst, options.submitted_per_second),
+      refusals_(options.log),
       watchdog_(ToCallLimits(options), [this] { refusals_.Flush(absl::Now()); }) {}
+
+grpc::Status QueueServiceImpl::Refuse(const std::string& peer, const char* method,
+                                      const char* reason, const char* says) {
+  refusals_.Refused(method, peer, reason, says);
+  return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, says);
+}
+
+grpc::Status QueueServiceImpl::Admit(const grpc::ServerContext& context, const char* method,
+                                     PeerRates& rates) {
+  const std::string peer = context.peer();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (rates.Take(absl::StrCat(PeerHost(peer), method), absl::Now())) return grpc::Status::OK;
+  }
+  return Refuse(peer, method, "too_fast", "this host asks more often than it may; try again in a while");
+}
+
+grpc::Status QueueServiceImpl::AdmitBytes(const grpc::ServerContext& context, const char* method,
+                                          size_t bytes) {
+  const std::string peer = context.peer();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (submitted_bytes_.Take(PeerHost(peer), absl::Now(), static_cast<double>(bytes))) {
+      return grpc::Status::OK;
+    }
+  }
+  return Refuse(peer, method, "too_much",
+                "this host has sent more tail files than it may; try again in some minutes");
+}
 
 absl::StatusOr<std::string> QueueServiceImpl::QuietRun(const std::string& name) const {
   auto run = keeper_->Get(name);
@@ -52,9 +85,10 @@ absl::StatusOr<std::string> QueueServiceImpl::QuietRun(const std::string& name) 
   return RunFolder(keeper_->runs(), name);
 }
 
-grpc::Status QueueServiceImpl::ListRunFiles(grpc::ServerContext*,
+grpc::Status QueueServiceImpl::ListRunFiles(grpc::ServerContext* context,
                                             const v1::ListRunFilesRequest* request,
                                             v1::ListRunFilesResponse* response) {
+  if (grpc::Status status = Admit(*context, "ListRunFiles", ordered_); !status.ok()) return status;
   auto folder = QuietRun(request->name());
   if (!folder.ok()) return ToGrpc(folder.status());
   auto files = shoal::ListRunFiles(*folder);
@@ -67,11 +101,10 @@ grpc::Status QueueServiceImpl::FetchRunFile(grpc::ServerContext* context,
                                             const v1::FetchRunFileRequest* request,
                                             grpc::ServerWriter<v1::FetchRunFileResponse>* writer) {
   const std::string peer = context->peer();  // The context forgets it when the call is cancelled.
+  if (grpc::Status status = Admit(*context, "FetchRunFile", fetched_); !status.ok()) return status;
   CallWatchdog::Watch watch(&watchdog_, context);
   if (!watch.accepted()) {
-    const char* const says = "too many files are being fetched; try again";
-    refusals_.Refused("FetchRunFile", peer, "too_many", says);
-    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, says);
+    return Refuse(peer, "FetchRunFile", "too_many", "too many files are being fetched; try again");
   }
   auto folder = QuietRun(request->name());
   if (!folder.ok()) return ToGrpc(folder.status());
@@ -104,28 +137,40 @@ grpc::Status QueueServiceImpl::FetchRunFile(grpc::ServerContext* context,
   return ToGrpc(status);
 }
 
-grpc::Status QueueServiceImpl::SubmitRun(grpc::ServerContext*, const v1::SubmitRunRequest* request,
+grpc::Status QueueServiceImpl::SubmitRun(grpc::ServerContext* context,
+                                         const v1::SubmitRunRequest* request,
                                          v1::SubmitRunResponse* response) {
+  if (grpc::Status status = Admit(*context, "SubmitRun", ordered_); !status.ok()) return status;
+  grpc::Status status = AdmitBytes(*context, "SubmitRun", request->ByteSizeLong());
+  if (!status.ok()) return status;
   return Answer(keeper_->Submit(*request, absl::Now()), response);
 }
 
-grpc::Status QueueServiceImpl::ResumeRun(grpc::ServerContext*, const v1::ResumeRunRequest* request,
+grpc::Status QueueServiceImpl::ResumeRun(grpc::ServerContext* context,
+                                         const v1::ResumeRunRequest* request,
                                          v1::ResumeRunResponse* response) {
+  if (grpc::Status status = Admit(*context, "ResumeRun", ordered_); !status.ok()) return status;
   return Answer(keeper_->Resume(request->name()), response);
 }
 
-grpc::Status QueueServiceImpl::CancelRun(grpc::ServerContext*, const v1::CancelRunRequest* request,
+grpc::Status QueueServiceImpl::CancelRun(grpc::ServerContext* context,
+                                         const v1::CancelRunRequest* request,
                                          v1::CancelRunResponse* response) {
+  if (grpc::Status status = Admit(*context, "CancelRun", ordered_); !status.ok()) return status;
   return Answer(keeper_->Cancel(request->name(), absl::Now()), response);
 }
 
-grpc::Status QueueServiceImpl::GetRun(grpc::ServerContext*, const v1::GetRunRequest* request,
+grpc::Status QueueServiceImpl::GetRun(grpc::ServerContext* context,
+                                      const v1::GetRunRequest* request,
                                       v1::GetRunResponse* response) {
+  if (grpc::Status status = Admit(*context, "GetRun", asked_); !status.ok()) return status;
   return Answer(keeper_->Get(request->name()), response);
 }
 
-grpc::Status QueueServiceImpl::ListRuns(grpc::ServerContext*, const v1::ListRunsRequest* request,
+grpc::Status QueueServiceImpl::ListRuns(grpc::ServerContext* context,
+                                        const v1::ListRunsRequest* request,
                                         v1::ListRunsResponse* response) {
+  if (grpc::Status status = Admit(*context, "ListRuns", asked_); !status.ok()) return status;
   auto page = keeper_->List(*request);
   if (!page.ok()) return ToGrpc(page.status());
   *response = *std::move(page);

@@ -41,6 +41,15 @@ TEST(PeerRates, LimitsEachHostByItself) {
   EXPECT_FALSE(rates.Take("a", kStart + absl::Seconds(1)));
 }
 
+TEST(PeerRates, CountsAmounts) {
+  PeerRates rates(100, 10);
+  EXPECT_TRUE(rates.Take("a", kStart, 60));
+  EXPECT_FALSE(rates.Take("a", kStart, 60));
+  EXPECT_TRUE(rates.Take("a", kStart, 40)) << "what was refused was not taken";
+  EXPECT_TRUE(rates.Take("a", kStart + absl::Seconds(2), 20));
+  EXPECT_FALSE(rates.Take("b", kStart, 101)) << "never";
+}
+
 TEST(PeerRates, RemembersABoundedNumberOfHosts) {
   PeerRates rates(1, 0);
   EXPECT_TRUE(rates.Take("a", kStart));

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kMix[] = "[[0.1, 0.2], [0.3, 0.4]]";
+constexpr char kMix[] = R"({"velocities": [[0.1, 0.2], [0.3, 0.4]]})";
 
 class Keeper : public testing::Test {
  protected:
@@ -124,6 +124,8 @@ TEST_F(Keeper, TailFilesStayInTheirFolder) {
   EXPECT_TRUE(absl::IsInvalidArgument(Submit(request)));
   EXPECT_FALSE(Exists("a"));
   EXPECT_FALSE(fs::exists(folder_ + "/x"));
+  EXPECT_EQ(Submit(WithTail("a", "tail/x")), absl::OkStatus());
+  EXPECT_TRUE(Exists("a/tail/x"));
 }
 
 TEST_F(Keeper, TooLargeTailFilesAreRefused) {
