@@ -1,4 +1,4 @@
-// shoal-coordinator: decides, hands out work and remembers everything of one run.
+// shoal-coordinator: decides, hands out work and remembers everything of a run, or of one after another.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -33,6 +33,7 @@ constexpr int kUsage = 2;
 struct Arguments {
   RunLoopOptions run;
   std::string runs;
+  std::string begin_with;
   ServerOptions server;
   SecurityOptions security;
   MetricsOptions metrics;
@@ -47,11 +48,17 @@ void AddArguments(CLI::App& app, Arguments& arguments) {
   CLI::Option* run_dir = app.add_option("--run_dir", arguments.run.run_dir,
                                         "the run's folder, with config.textproto in it")
                              ->type_name("DIR");
-  app.add_option("--runs", arguments.runs,
-                 "folder of all runs, instead of --run_dir: stand by, and run what `shoal train "
-                 "--coordinator` sends, one after another")
-      ->excludes(run_dir)
-      ->type_name("DIR");
+  CLI::Option* runs =
+      app.add_option("--runs", arguments.runs,
+                     "folder of all runs, instead of --run_dir: stand by, and run what `shoal train "
+                     "--coordinator` sends, one after another")
+          ->excludes(run_dir)
+          ->type_name("DIR");
+  app.add_option("--begin_with", arguments.begin_with,
+                 "with --runs: a run that `shoal init` has made in that folder, put in line at the "
+                 "start; one that was in line before stays what it is")
+      ->needs(runs)
+      ->type_name("RUN");
   app.add_option("--listen", arguments.server.listen, "unix:/path or host:port; port 0: any free one")
       ->type_name("ADDRESS")
       ->capture_default_str();
@@ -120,7 +127,7 @@ int Serve(const Arguments& arguments, ShutdownSignal& signal) {
 int Main(int argc, char** argv) {
   // A second signal ends the program at once: run.db holds everything that is committed.
   ShutdownSignal signal;
-  CLI::App app("shoal-coordinator: decides, hands out work and remembers everything of one run");
+  CLI::App app("shoal-coordinator: decides, hands out work and remembers everything of a run");
   app.name("shoal-coordinator");
   Arguments arguments;
   arguments.run.any_build = false;
@@ -153,6 +160,7 @@ int Main(int argc, char** argv) {
   if (arguments.runs.empty()) return Serve(arguments, signal);
   ServeRunsOptions standing;
   standing.runs = arguments.runs;
+  standing.begin_with = arguments.begin_with;
   standing.run = arguments.run;
   standing.server = arguments.server;
   standing.metrics = arguments.metrics;

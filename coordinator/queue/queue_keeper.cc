@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/logging.h"
+#include "common/options.h"
 #include "common/printable.h"
 #include "common/run_name.h"
 #include "coordinator/queue/submission.h"
@@ -122,6 +123,28 @@ absl::StatusOr<v1::QueuedRun> QueueKeeper::Submit(const v1::SubmitRunRequest& re
   if (absl::Status s = PutInPlace(runs_, name); !s.ok()) {
     LogWarning("the folder of a run did not get its name", {{"run", name}, {"error", s}});
   }
+  LogInfo("run in line", {{"run", name}, {"ahead", queue_.Ahead(*entry)}});
+  return ToProto(*entry);
+}
+
+absl::StatusOr<v1::QueuedRun> QueueKeeper::Adopt(const std::string& name, absl::Time now) {
+  auto folder = RunFolder(runs_, name);
+  if (!folder.ok()) return folder.status();
+  absl::MutexLock lock(&mutex_);
+  if (const QueueEntry* there = queue_.Find(name)) return ToProto(*there);
+  const auto options = ReadOptionsFile(absl::StrCat(*folder, "/config.textproto"));
+  if (absl::IsNotFound(options.status())) {
+    return absl::NotFoundError(absl::StrCat(*folder, ": is no run's folder; `shoal init --out ", runs_,
+                                            " --run_name ", name, "` makes one"));
+  }
+  if (!options.ok()) return options.status();
+  if (options->run_name() != name) {
+    return absl::InvalidArgumentError(absl::StrCat(*folder, ": is the folder of a run named ",
+                                                   Printable(options->run_name(), 128)));
+  }
+  // Without a token: no submission is taken for this one.
+  absl::StatusOr<QueueEntry> entry = Commit(queue_.Submit(name, "", now));
+  if (!entry.ok()) return entry.status();
   LogInfo("run in line", {{"run", name}, {"ahead", queue_.Ahead(*entry)}});
   return ToProto(*entry);
 }

@@ -30,6 +30,10 @@ class QueueKeeper {
 
   // What QueueService answers; the codes are those of queue.proto.
   absl::StatusOr<v1::QueuedRun> Submit(const v1::SubmitRunRequest& request, absl::Time now);
+  // A run whose folder `shoal init` has made in runs(): at the end of the line, where the line does
+  // not have it. One that it has stays as it is, in line or ended. NotFound: there is no such folder;
+  // InvalidArgument: a name that is none, or the folder is that of a run of another name.
+  absl::StatusOr<v1::QueuedRun> Adopt(const std::string& name, absl::Time now);
   absl::StatusOr<v1::QueuedRun> Resume(const std::string& name);
   absl::StatusOr<v1::QueuedRun> Cancel(const std::string& name, absl::Time now);
   absl::StatusOr<v1::QueuedRun> Get(const std::string& name) const;

@@ -34,11 +34,34 @@ std::vector<std::string> Finisher() {
   return {shoal.string(), "finish"};
 }
 
+// Puts the first run in line, or says what has become of it.
+absl::Status Begin(QueueKeeper& keeper, const std::string& name) {
+  if (name.empty()) return absl::OkStatus();
+  auto run = keeper.Adopt(name, absl::Now());
+  if (!run.ok()) return run.status();
+  switch (run->state()) {
+    case v1::QueuedRun::STATE_FINISHED:
+      LogInfo("the run to begin with is finished", {{"run", name}});
+      break;
+    case v1::QueuedRun::STATE_STOPPED:
+    case v1::QueuedRun::STATE_FAILED:
+      // Not again by itself: somebody has stopped it, or it would fail again.
+      LogWarning("the run to begin with has ended; `shoal train --resume RUN --coordinator ADDRESS` "
+                 "goes on with it",
+                 {{"run", name}, {"message", run->message()}});
+      break;
+    default:
+      break;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ServeRuns(const ServeRunsOptions& options, const ShutdownSignal& signal) {
   auto keeper = QueueKeeper::Open(options.runs);
   if (!keeper.ok()) return keeper.status();
+  if (absl::Status status = Begin(**keeper, options.begin_with); !status.ok()) return status;
   RunSeat seat;
   auto metrics = MetricsServer::Start(
       options.metrics, "coordinator", RunMetrics(), [&seat](MetricValues& values) {

@@ -15,6 +15,8 @@ namespace shoal {
 struct ServeRunsOptions {
   // Folder of all runs and of queue.db.
   std::string runs;
+  // A run whose folder is there, to be in line from the start; "": none. QueueKeeper::Adopt.
+  std::string begin_with;
   // Of every run; run_dir and come_again are set here.
   RunLoopOptions run;
   ServerOptions server;

@@ -8,6 +8,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "deploy/compose/compose.yaml"
+TLS = COMPOSE.with_name("compose.tls.yaml")
 DOCKERFILE = ROOT / "deploy/docker/Dockerfile"
 
 # ${NAME}, ${NAME-default} and ${NAME:-default}
@@ -33,9 +34,22 @@ def interpolate(value, environment):
     return _VARIABLE.sub(replace, value)
 
 
-def load(environment=None, file=COMPOSE):
-    with open(file, encoding="utf-8") as text:
-        return interpolate(yaml.safe_load(text), environment or {})
+def merge(one, other):
+    """What compose makes of two files: mappings together, lists one after the other, else the later."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {**one, **{key: merge(one[key], value) if key in one else value for key, value in other.items()}}
+    if isinstance(one, list) and isinstance(other, list):
+        return one + other
+    return other
+
+
+def load(environment=None, *files):
+    """The file, or those given in compose's order."""
+    whole = {}
+    for file in files or (COMPOSE,):
+        with open(file, encoding="utf-8") as text:
+            whole = merge(whole, yaml.safe_load(text))
+    return interpolate(whole, environment or {})
 
 
 class Stage:

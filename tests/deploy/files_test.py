@@ -195,7 +195,7 @@ class Compose(unittest.TestCase):
         for name in ("coordinator", "learner", "actor"):
             for variable in self.services[name]["environment"]:
                 self.assertIn(f"{variable}:-", script, f"{name}: {variable}")
-        tls = compose.load(file=compose.COMPOSE.with_name("compose.tls.yaml"))
+        tls = compose.load({}, compose.TLS)
         for name, service in tls["services"].items():
             self.assertIn(name, self.services)
             for variable in service["environment"]:
@@ -205,9 +205,10 @@ class Compose(unittest.TestCase):
         chosen = compose.load({"RUN_PRESET": "dev_v33", "RUN_NAME": "mine"})["services"]["coordinator"]
         self.assertEqual(chosen["environment"]["RUN_PRESET"], "dev_v33")
         self.assertEqual(chosen["environment"]["RUN_NAME"], "mine")
-        self.assertEqual(self.services["coordinator"]["environment"]["RUN_PRESET"], "school")
-        empty = compose.load({"RUN_PRESET": ""})["services"]["coordinator"]
-        self.assertEqual(empty["environment"]["RUN_PRESET"], "")
+        for name in ("RUN_PRESET", "RUN_NAME", "RUN_OPTIONS"):
+            self.assertEqual(self.services["coordinator"]["environment"][name], "", "it waits for runs")
+            for worker in ("learner", "actor"):
+                self.assertNotIn(name, self.services[worker]["environment"])
 
     def test_prometheus_finds_every_program(self):
         config = yaml.safe_load((ROOT / "deploy/compose/prometheus.yml").read_text(encoding="utf-8"))
@@ -229,7 +230,7 @@ class Compose(unittest.TestCase):
     def test_docker_compose_reads_it(self):
         if run("docker", "compose", "version").returncode != 0:
             self.skipTest("docker has no compose plugin here")
-        for more in ([], ["-f", str(compose.COMPOSE.with_name("compose.tls.yaml"))]):
+        for more in ([], ["-f", str(compose.TLS)]):
             said = run("docker", "compose", "-f", str(compose.COMPOSE), *more, "config", "--quiet")
             self.assertEqual(said.returncode, 0, said.stderr)
 

@@ -15,6 +15,7 @@ import compose
 
 USER = 10001
 VOLUME = "/mnt"  # where the volume of runs is mounted: a folder that every Debian has
+SHARED = "/srv"  # likewise, for what is not a run: configuration, certificates, the host's files
 ASIDE = "/media"  # likewise, for the checkout
 PATIENCE = 120  # seconds; only a hang gets there
 
@@ -38,16 +39,17 @@ def wait_for(what, condition, seconds=PATIENCE):
 
 
 class Lab:
-    runs = VOLUME
-    config = f"{VOLUME}/run.textproto"
+    """`folder` has the volume of runs, mounted as VOLUME, and `shared`, mounted as SHARED."""
 
     def __init__(self, hosts):
         self.prefix = f"shoal-deploy-{os.getpid()}-"
         self.hosts = hosts
         self.folder = tempfile.mkdtemp(prefix="shoal-deploy-")
         self.volume = os.path.join(self.folder, "runs")
-        os.mkdir(self.volume)
-        os.chown(self.volume, USER, USER)
+        self.shared = os.path.join(self.folder, "shared")
+        for folder in (self.volume, self.shared):
+            os.mkdir(folder)
+            os.chown(folder, USER, USER)
         self.names = os.path.join(self.folder, "hosts")
         with open(self.names, "w", encoding="utf-8") as file:
             file.write("127.0.0.1 localhost\n")
@@ -85,17 +87,17 @@ class Lab:
     def address(self, host):
         return f"10.78.0.{self.hosts.index(host) + 1}"
 
-    def _namespace(self, name):
+    def namespace(self, name):
         return self.prefix + name
 
     def _build(self):
-        bridge = self._namespace("bridge")
+        bridge = self.namespace("bridge")
         run("ip", "netns", "add", bridge)
         self.made.append(bridge)
         run("ip", "-n", bridge, "link", "add", "br0", "type", "bridge")
         run("ip", "-n", bridge, "link", "set", "br0", "up")
         for number, host in enumerate(self.hosts):
-            space = self._namespace(host)
+            space = self.namespace(host)
             run("ip", "netns", "add", space)
             self.made.append(space)
             run("ip", "-n", bridge, "link", "add", f"port{number}", "type", "veth", "peer", "name",
@@ -112,19 +114,19 @@ class Lab:
 
     def connect(self, host, on):
         """Pulls the host's cable out, or puts it back."""
-        run("ip", "-n", self._namespace("bridge"), "link", "set", f"port{self.hosts.index(host)}",
+        run("ip", "-n", self.namespace("bridge"), "link", "set", f"port{self.hosts.index(host)}",
             "up" if on else "down")
 
-    def write_config(self, text):
-        """What the run is made of: the folder beside compose.yaml that is mounted."""
-        file = os.path.join(self.volume, "run.textproto")
+    def write(self, name, text):
+        """A file of the shared folder."""
+        file = os.path.join(self.shared, name)
         with open(file, "w", encoding="utf-8") as out:
             out.write(text)
         os.chmod(file, 0o644)
 
-    def service(self, host, _, service, environment):
-        """The entry point of the service's image, as it runs on that host."""
-        return self.ask(host, compose.entry_point(service["build"]["target"]), environment)
+    def own(self, name):
+        """Gives the programs' user what was made in the shared folder under this name."""
+        run("chown", "-R", f"{USER}:{USER}", os.path.join(self.shared, name))
 
     def ask(self, host, argv, environment=None):
         """A command as it runs on that host, with nothing of this process' environment."""
@@ -134,15 +136,13 @@ class Lab:
         show = f'mkdir -p "{compose.ROOT}" && mount --bind {ASIDE} "{compose.ROOT}" && ' if hidden else ""
         prepare = (
             f'hostname {host} && mount --bind {self.names} /etc/hosts && '
-            f'mount --bind {self.volume} {VOLUME} && {keep}mount -t tmpfs tmpfs /tmp && {show}'
+            f'mount --bind {self.volume} {VOLUME} && mount --bind {self.shared} {SHARED} && '
+            f'{keep}mount -t tmpfs tmpfs /tmp && {show}'
             'mount -o remount,bind,ro / && exec "$@"')
         settings = [f"{name}={value}" for name, value in (environment or {}).items()]
         # The image has the script as shoal-entry.
         argv = [str(compose.ROOT / "deploy/docker/entry.sh") if word == "shoal-entry" else word for word in argv]
-        return ["ip", "netns", "exec", self._namespace(host), "unshare", "--uts", "sh", "-c", prepare,
+        return ["ip", "netns", "exec", self.namespace(host), "unshare", "--uts", "sh", "-c", prepare,
                 "sh", "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups",
                 "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "env", "-i",
                 f"PATH={compose.ROOT}/build/bin:/usr/bin:/bin", *settings, *argv]
-
-    def list_runs(self):
-        return run(str(compose.ROOT / "build/bin/shoal"), "runs", "--out", self.volume, "-o", "json").stdout

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -47,8 +49,10 @@ class Standing : public Train {
   std::vector<std::string> CommandLine(const std::string& name) const {
     const std::string to = absl::StrCat("--coordinator=", address_);
     if (name == "coordinator") {
-      return {BinFolder() + "/shoal-coordinator", "--runs=" + place_.Path("cluster"),
-              "--listen=" + address_};
+      std::vector<std::string> argv = {BinFolder() + "/shoal-coordinator",
+                                       "--runs=" + place_.Path("cluster"), "--listen=" + address_};
+      if (!begin_with_.empty()) argv.push_back("--begin_with=" + begin_with_);
+      return argv;
     }
     if (name == "learner") {
       return {BinFolder() + "/shoal-learner", to, "--runs=" + place_.Path("cluster"),
@@ -154,6 +158,7 @@ class Standing : public Train {
   }
 
   std::string address_;
+  std::string begin_with_;
   std::string reference_;
   std::map<std::string, std::unique_ptr<Subprocess>> programs_;
 };
@@ -293,6 +298,56 @@ TEST_F(Standing, BadSubmissionsAreRefused) {
   EXPECT_TRUE(Line().empty());
   ASSERT_EQ(Send("run").code, 0);
   EXPECT_EQ(Send("run").code, 2) << "the name is taken";
+}
+
+// Made by hand as shoal-entry makes it, put in line at the start, and known at the next ones.
+TEST_F(Standing, BeginsWithARunThatIsThere) {
+  Kill("coordinator");
+  std::vector<std::string> init = Small(place_, "first");
+  init[0] = "init";
+  *std::next(std::find(init.begin(), init.end(), "--out")) = place_.Path("cluster");
+  ASSERT_EQ(Shoal(place_, init).code, 0);
+  begin_with_ = "none";
+  Start("coordinator");
+  ASSERT_TRUE(programs_.at("coordinator")->WaitFor(kPatience).has_value());
+  EXPECT_TRUE(absl::StrContains(place_.Read("coordinator.log"), "shoal init --out"));
+  begin_with_ = "first";
+  Start("coordinator");
+  ASSERT_TRUE(Await("first", "finished"));
+  EXPECT_EQ(Line()["first"]["policy_sha256"], Reference());
+  Kill("coordinator");
+  Start("coordinator");
+  EXPECT_EQ(Line().size(), 1u);
+  EXPECT_EQ(Line()["first"]["state"], "finished");
+  // One that a coordinator of its own has brought to its end.
+  Kill("coordinator");
+  fs::copy(place_.Path("runs/reference"), place_.Path("cluster/reference"),
+           fs::copy_options::recursive);
+  begin_with_ = "reference";
+  Start("coordinator");
+  ASSERT_TRUE(Await("reference", "finished"));
+  EXPECT_EQ(Line()["reference"]["policy_sha256"], Reference());
+}
+
+// The coordinator of a single run ends with it, and tells nobody who comes later.
+TEST_F(Train, ProgramsThatComeWhenASingleRunIsOverEndWithWords) {
+  ASSERT_EQ(Sha("run", {"--actors", "1"}).size(), 64u);
+  const std::string coordinator = "--coordinator=unix:" + place_.Path("gone.sock");
+  for (const std::vector<std::string>& argv : std::vector<std::vector<std::string>>{
+           {BinFolder() + "/shoal-actor", coordinator, "--patience=0.5"},
+           {BinFolder() + "/shoal-learner", coordinator, "--run_dir=" + place_.Path("runs/run"),
+            "--listen=unix:" + place_.Path("l.sock"), "--patience=0.5"}}) {
+    SubprocessOptions options;
+    options.argv = argv;
+    options.stdout_path = options.stderr_path = place_.Path("late.log");
+    auto late = Subprocess::Start(options);
+    ASSERT_TRUE(late.ok()) << late.status();
+    const auto ended = (*late)->WaitFor(kPatience);
+    ASSERT_TRUE(ended.has_value()) << argv[0];
+    EXPECT_EQ(ended->code, 1);
+    EXPECT_TRUE(absl::StrContains(place_.Read("late.log"), "no coordinator has answered for 500ms"))
+        << place_.Read("late.log");
+  }
 }
 
 }  // namespace

@@ -89,6 +89,35 @@ TEST_F(Keeper, TheSameSubmissionIsAnsweredAgain) {
   EXPECT_TRUE(absl::IsAlreadyExists(Submit(Request("foreign"))));
 }
 
+TEST_F(Keeper, AFolderMadeByInitIsPutInLineOnce) {
+  EXPECT_TRUE(absl::IsNotFound(keeper_->Adopt("first", absl::Now()).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(keeper_->Adopt("../first", absl::Now()).status()));
+  ASSERT_TRUE(fs::create_directories(runs_ + "/first"));
+  EXPECT_TRUE(absl::IsNotFound(keeper_->Adopt("first", absl::Now()).status())) << "empty";
+  ASSERT_TRUE(WriteFileAtomically(runs_ + "/first/config.textproto", "run_name: 'second'").ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(keeper_->Adopt("first", absl::Now()).status()));
+  ASSERT_TRUE(WriteFileAtomically(runs_ + "/first/config.textproto", "run_name: 'first'").ok());
+  ASSERT_TRUE(Submit(Request("before")).ok());
+  auto run = keeper_->Adopt("first", absl::Now());
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(run->state(), v1::QueuedRun::STATE_QUEUED);
+  EXPECT_EQ(run->ahead(), 1);
+  EXPECT_TRUE(absl::IsAlreadyExists(Submit(Request("first"))));
+  // As at every start of the coordinator.
+  Open();
+  run = keeper_->Adopt("first", absl::Now());
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(run->ahead(), 1);
+  ASSERT_TRUE(keeper_->Cancel("before", absl::Now()).ok());
+  ASSERT_TRUE(keeper_->TakeNext(absl::Now()).ok());
+  EXPECT_EQ(keeper_->Adopt("first", absl::Now())->state(), v1::QueuedRun::STATE_RUNNING);
+  RunEnd end;
+  end.state = QueueState::kStopped;
+  ASSERT_TRUE(keeper_->End("first", end, absl::Now()).ok());
+  EXPECT_EQ(keeper_->Adopt("first", absl::Now())->state(), v1::QueuedRun::STATE_STOPPED)
+      << "what somebody stopped stays so";
+}
+
 TEST_F(Keeper, BadNamesAndTokensAreRefused) {
   for (const char* name : {"", ".", "..", "../a", "a/b", "-a", ".a", "a b", "a\n"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(Submit(Request(name)))) << name;
