@@ -5,6 +5,7 @@ Ends with 77, which CTest takes for skipped, without python3-yaml. What is check
 not installed here is skipped by itself.
 """
 
+import fnmatch
 import functools
 import importlib.util
 import json
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
-from pathlib import Path
+from pathlib import Path, PurePath
 
 try:
     import yaml
@@ -86,6 +87,34 @@ class Dockerfile(unittest.TestCase):
                     continue
                 for source in words[:-1]:
                     self.assertTrue((ROOT / source).exists(), f"{stage.name}: {source}")
+
+    def test_builds_with_the_scripts_that_people_use(self):
+        """So what README.md's commands do on a bare Debian 12 is what the images are built by."""
+        [packages] = [rest for word, rest in self.stages["packages"].instructions if word == "RUN"]
+        self.assertEqual(packages.split(" && ")[0], "/src/deploy/packages.sh")
+        for stage, target in (("build", "programs"), ("build-cuda", "shoal-learner")):
+            command = self.stages[stage].last("RUN")
+            self.assertEqual(command.split("&&")[0].strip(), f"deploy/build.sh release {target}")
+        quickstart = (ROOT / "deploy/quickstart.sh").read_text(encoding="utf-8")
+        self.assertRegex(quickstart, r"(?m)^deploy/packages\.sh$")
+        self.assertRegex(quickstart, r"(?m)^deploy/build\.sh release ")
+
+    @need("git")
+    def test_the_build_has_all_that_git_has(self):
+        """Otherwise a file that is installed may be missing, and the revision is said to be changed."""
+        tracked = run("git", "-C", str(ROOT), "ls-files")
+        if tracked.returncode != 0:
+            self.skipTest("this is no checkout")
+        lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        patterns = [line.rstrip("/") for line in lines if line and not line.startswith("#")]
+        self.assertIn("build*", patterns)
+        self.assertIn("deploy/compose/certificates", patterns, "compose.tls.yaml's keys")
+        for path in map(PurePath, tracked.stdout.splitlines()):
+            for part in (path, *path.parents):
+                for pattern in patterns:
+                    anywhere = pattern.startswith("**/")
+                    name = part.name if anywhere else str(part)
+                    self.assertFalse(fnmatch.fnmatch(name, pattern.removeprefix("**/")), f"{path}: {pattern}")
 
     def test_entry_points_are_known(self):
         for target in ("coordinator", "learner", "actor", "learner-cuda"):
