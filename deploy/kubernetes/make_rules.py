@@ -11,13 +11,16 @@ import yaml
 
 RULES = pathlib.Path(__file__).resolve().parents[1] / "prometheus/rules/shoal.yml"
 
-# The share of its time in which the learner waits for the coordinator's next task, so for rollouts, which
-# more actors shorten.
+# The share of the last five minutes in which the learner was in a run and had nothing to do: it waited for
+# rollouts, which more actors shorten. Counted by looking, every five seconds, as the programs are scraped:
+# a phase's seconds are known only when it has ended, in one lump, and between runs the learner waits, too,
+# for what no actor brings.
 WAIT = {
     "name": "shoal-autoscaler",
     "rules": [{
         "record": "shoal:learner_wait:ratio",
-        "expr": 'avg by (namespace) (rate(shoal_learner_phase_seconds_sum{phase="wait"}[5m]))',
+        "expr": "avg by (namespace) (avg_over_time("
+                "(shoal_learner_in_run * (shoal_learner_busy_seconds == bool 0))[5m:5s]))",
     }],
 }
 

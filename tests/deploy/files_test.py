@@ -302,8 +302,40 @@ class KubernetesFiles(unittest.TestCase):
         file = ROOT / "deploy/kubernetes/overlays/monitoring/rules.yaml"
         self.assertEqual(yaml.safe_load(file.read_text(encoding="utf-8")), module.manifest(),
                          f"{script} > {file} makes it anew")
-        for name in re.findall(r"\bshoal_\w+", json.dumps(module.WAIT)):
-            self.assertIn(name.removesuffix("_sum"), metric_names())
+        named = set(re.findall(r"\bshoal_\w+", json.dumps(module.WAIT)))
+        self.assertTrue(named)
+        self.assertLessEqual(named, metric_names())
+
+    @need("promtool")
+    def test_the_autoscaler_sees_waiting_for_rollouts_and_nothing_else(self):
+        """More actors are asked for above a share of 0.25 only, fewer below it."""
+        rules = yaml.safe_load((ROOT / "deploy/kubernetes/overlays/monitoring/rules.yaml").read_text(encoding="utf-8"))
+        half = " ".join(["0 1.5"] * 60)
+        cases = {  # in_run and busy_seconds, every five seconds for ten minutes, and the share
+            "waits": ("1+0x120", "0+0x120", 1),
+            "learns": ("1+0x120", "3+5x120", 0),
+            "no run is on": ("0+0x120", "0+0x120", 0),
+            "half and half": ("1+0x120", half, 0.5),
+        }
+        tests = [{
+            "name": name,
+            "interval": "5s",
+            "input_series": [
+                {"series": 'shoal_learner_in_run{namespace="shoal",pod="learner-0"}', "values": in_run},
+                {"series": 'shoal_learner_busy_seconds{namespace="shoal",pod="learner-0"}', "values": busy},
+            ],
+            "promql_expr_test": [{
+                "expr": "round(shoal:learner_wait:ratio, 0.1)", "eval_time": "9m",
+                "exp_samples": [{"labels": '{namespace="shoal"}', "value": share}],
+            }],
+        } for name, (in_run, busy, share) in cases.items()]
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "rules.yml").write_text(yaml.safe_dump(rules["spec"]), encoding="utf-8")
+            Path(folder, "test.yml").write_text(
+                yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": tests}),
+                encoding="utf-8")
+            said = run("promtool", "test", "rules", f"{folder}/test.yml")
+            self.assertEqual(said.returncode, 0, said.stdout + said.stderr)
 
 
 @need("kubectl")
@@ -436,6 +468,9 @@ class Kubernetes(unittest.TestCase):
         [recorded] = of_kind(objects, "PrometheusRule")
         records = {one.get("record") for group in recorded["spec"]["groups"] for one in group["rules"]}
         self.assertIn(rule["seriesQuery"], records)
+        # The share itself is the target, not the share by actor: more of them while it is above, fewer below.
+        self.assertEqual(metric["external"]["target"], {"type": "Value", "value": "250m"})
+        self.assertLess(scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"])
 
 
 class Scripts(unittest.TestCase):
