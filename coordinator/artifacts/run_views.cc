@@ -226,8 +226,8 @@ absl::Status RunViews::AddEvaluation(const RunStore& store, int64_t evaluation, 
                     ScalarRecord(*row->finished_at, row->iteration, EvaluationScalars(line)));
   }
   // Those after the last iteration may be of any earlier one, the best.
-  AddDeaths(row->kind == RunStore::kMultiEvaluation ? row->iteration
-                                                    : std::numeric_limits<int64_t>::max(),
+  AddDeaths(RunStore::DuringTraining(row->kind) ? row->iteration
+                                                : std::numeric_limits<int64_t>::max(),
             state);
   state.lines.emplace_back(kPreRoll, PreRollLine(*row, *summary).dump());
   state.lines.emplace_back(kClusters, EvaluationClusterLine(*row, scenes).dump());

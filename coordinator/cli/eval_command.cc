@@ -1,4 +1,4 @@
-// shoal eval: policies on a bank of scenes.
+// shoal eval: policies on a bank of scenes; shoal eval now: an order to a running run.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -12,6 +12,7 @@
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/find_policy.h"
+#include "coordinator/cli/order_command.h"
 #include "coordinator/cli/scene_options.h"
 #include "coordinator/evaluation/statistics.h"
 #include "coordinator/evaluation/summary.h"
@@ -123,6 +124,11 @@ absl::Status Compare(const EvalArguments& arguments, const std::vector<Evaluated
 }
 
 absl::Status RunEval(const EvalArguments& arguments) {
+  if (arguments.policies.empty()) {
+    return absl::InvalidArgumentError(
+        "shoal eval needs --policy: rule:NAME, a policy.safetensors, or run:NAME[@ITERATION] "
+        "(`shoal eval now RUN` has a run that is on evaluate its own)");
+  }
   std::vector<Evaluated> all;
   for (const std::string& policy : arguments.policies) {
     auto evaluated = Evaluate(arguments, policy);
@@ -148,18 +154,23 @@ absl::Status RunEval(const EvalArguments& arguments) {
 
 Command AddEvalCommand(CLI::App& app) {
   auto a = std::make_shared<EvalArguments>();
+  auto order = std::make_shared<OrderArguments>();
   CLI::App* eval = app.add_subcommand("eval", "play a bank of scenes with a policy");
   eval->add_option("--policy", a->policies,
                    "rule:NAME, a policy.safetensors, or run:NAME[@ITERATION]; several are compared on "
                    "the same scenes")
-      ->required()
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("POLICY");
   AddSceneOptions(*eval, a->scenes);
   eval->add_option("--out", a->out, "folder of all runs")->type_name("DIR")->capture_default_str();
   eval->add_flag("--json", a->json, "print one JSON object");
-  return Command{eval, [a] {
+  eval->require_subcommand(0, 1);
+  CLI::App* now = eval->add_subcommand(
+      "now", "have a run that is on evaluate the policy of its next iteration, beside training");
+  AddOrderOptions(*now, *order, v1::Order::KIND_EVALUATE, true);
+  return Command{eval, [a, order, now] {
+                   if (now->parsed()) return GiveOrder(*order, "eval now");
                    const absl::Status status = RunEval(*a);
                    return status.ok() ? kExitDone : ReportError(status);
                  }};

@@ -15,7 +15,7 @@ namespace shoal {
 struct EvaluationJob {
   // Number within the run, from 0; the order in which evaluations are judged.
   int64_t id = 0;
-  // What it is for: "multi", "final", "final_own", "best".
+  // What it is for: "multi", "ordered", "final", "final_own", "best".
   std::string kind;
   // The version that plays, and the iteration that it is the evaluation of.
   int64_t iteration = 0;

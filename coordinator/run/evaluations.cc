@@ -58,14 +58,31 @@ int64_t Evaluations::MultiCount(int64_t committed) const {
   return options_.multi_eval_interval() > 0 ? committed / options_.multi_eval_interval() : 0;
 }
 
-absl::Status Evaluations::MakeDue(int64_t committed, absl::Time now) {
-  const int64_t due = MultiCount(std::max<int64_t>(committed, 0));
-  while (made_ < due) {
-    if (absl::Status status = Make(MultiJob(made_), now); !status.ok()) return status;
+std::vector<Evaluations::Due> Evaluations::DueUpTo(int64_t committed,
+                                                   const std::vector<int64_t>& ordered) const {
+  std::vector<Due> due;
+  for (int64_t k = 1; k <= MultiCount(committed); ++k) {
+    due.push_back({k * options_.multi_eval_interval(), /*ordered=*/false});
+  }
+  for (const int64_t iteration : ordered) {
+    if (iteration <= committed) due.push_back({iteration, /*ordered=*/true});
+  }
+  // The gate waits for the run's own, which come first where both are due.
+  std::stable_sort(due.begin(), due.end(),
+                   [](const Due& a, const Due& b) { return a.iteration < b.iteration; });
+  return due;
+}
+
+absl::Status Evaluations::MakeDue(int64_t committed, const std::vector<int64_t>& ordered,
+                                  absl::Time now) {
+  const std::vector<Due> due = DueUpTo(std::max<int64_t>(committed, 0), ordered);
+  while (made_ < static_cast<int64_t>(due.size())) {
+    EvaluationJob job = JobOf(made_, due[static_cast<size_t>(made_)]);
+    if (absl::Status status = Make(std::move(job), now); !status.ok()) return status;
   }
   const int64_t total = planner_->total_iterations();
   if (committed < total || options_.skip_final_eval() || !board_.empty()) return absl::OkStatus();
-  for (EvaluationJob& job : FinalJobs(total)) {
+  for (EvaluationJob& job : FinalJobs(total, static_cast<int64_t>(due.size()))) {
     if (job.id < made_) continue;
     if (absl::Status status = Make(std::move(job), now); !status.ok()) return status;
   }
@@ -110,27 +127,30 @@ absl::Status Evaluations::LoadScenes(int64_t id) {
   return absl::OkStatus();
 }
 
-EvaluationJob Evaluations::MultiJob(int64_t k) const {
+EvaluationJob Evaluations::JobOf(int64_t id, const Due& due) const {
   const int64_t episodes = options_.multi_eval_probe_episodes();
+  // Own evaluations go through the bank. One by order takes no scenes from them: it plays those of the
+  // own one before it, so that the two can be compared scene by scene.
+  const int64_t own = MultiCount(due.ordered ? due.iteration - 1 : due.iteration);
+  const int64_t block = std::max<int64_t>(own - 1, 0);
   EvaluationJob job;
-  job.id = k;
-  job.kind = std::string(RunStore::kMultiEvaluation);
-  job.iteration = (k + 1) * options_.multi_eval_interval();
-  job.seeds = SeedsAfter(options_.multi_eval_seed_base(), k * episodes, episodes);
+  job.id = id;
+  job.kind = std::string(due.ordered ? RunStore::kOrderedEvaluation : RunStore::kMultiEvaluation);
+  job.iteration = due.iteration;
+  job.seeds = SeedsAfter(options_.multi_eval_seed_base(), block * episodes, episodes);
   job.num_fish = static_cast<int>(options_.eval_multi_fish());
   return job;
 }
 
-std::vector<EvaluationJob> Evaluations::FinalJobs(int64_t total) const {
+std::vector<EvaluationJob> Evaluations::FinalJobs(int64_t total, int64_t first) const {
   // Scenes go on where the multi-evaluations ended, so that the final figures come from scenes that
   // chose nothing.
-  const int64_t multi = MultiCount(total);
-  int64_t used = multi * options_.multi_eval_probe_episodes();
+  int64_t used = MultiCount(total) * options_.multi_eval_probe_episodes();
   std::vector<EvaluationJob> jobs;
   auto add = [&](const char* kind, int64_t iteration, int64_t episodes, int64_t num_fish) {
     if (episodes == 0) return;
     EvaluationJob job;
-    job.id = multi + static_cast<int64_t>(jobs.size());
+    job.id = first + static_cast<int64_t>(jobs.size());
     job.kind = kind;
     job.iteration = iteration;
     job.seeds = SeedsAfter(options_.multi_eval_seed_base(), used, episodes);

@@ -35,8 +35,10 @@ class Evaluations {
   absl::Status Restore();
 
   // Makes the evaluations that are due after this many committed iterations and are not made yet;
-  // one that was pending at a restart goes on with the scenes that are stored.
-  absl::Status MakeDue(int64_t committed, absl::Time now);
+  // one that was pending at a restart goes on with the scenes that are stored. `ordered`: the
+  // iterations that people asked for (OrderBook::Evaluated), ascending; how each of them ends up
+  // depends on nothing but its number, so that a run that is resumed makes the same ones.
+  absl::Status MakeDue(int64_t committed, const std::vector<int64_t>& ordered, absl::Time now);
 
   v1::EvaluationItem Item(const ItemKey& key) const { return board_.Item(key.group, key.index); }
   // A scene's record came in; the first is stored. InvalidArgument: it is no such record.
@@ -67,11 +69,18 @@ class Evaluations {
   const std::optional<GateRecord>& last_gate() const { return last_gate_; }
 
  private:
+  // One beside training.
+  struct Due {
+    int64_t iteration;
+    bool ordered;
+  };
   absl::Status Make(EvaluationJob job, absl::Time now);
   absl::Status LoadScenes(int64_t id);
-  EvaluationJob MultiJob(int64_t k) const;
-  // The jobs after the last iteration, once everything before is judged.
-  std::vector<EvaluationJob> FinalJobs(int64_t total) const;
+  // In the order of their numbers, from 0.
+  std::vector<Due> DueUpTo(int64_t committed, const std::vector<int64_t>& ordered) const;
+  EvaluationJob JobOf(int64_t id, const Due& due) const;
+  // The jobs after the last iteration, once everything before is judged; numbered from `first` on.
+  std::vector<EvaluationJob> FinalJobs(int64_t total, int64_t first) const;
   // What follows from a finished evaluation; the gate's record, or null where it is not asked.
   absl::StatusOr<nlohmann::ordered_json> Apply(const std::string& kind, int64_t iteration,
                                                const EvaluationSummary& summary);

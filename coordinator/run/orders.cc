@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -71,6 +72,8 @@ std::string OrderText(const v1::Order& order) {
       return "checkpoint";
     case v1::Order::KIND_TAIL_REFILL:
       return "tail refill";
+    case v1::Order::KIND_EVALUATE:
+      return "eval now";
     case v1::Order::KIND_SET:
       return absl::StrCat("set ", order.name(), " ", order.value());
     default:
@@ -190,6 +193,15 @@ bool OrderBook::KeepsCheckpoint(int64_t version) const {
   // What an evaluation's worst scenes are filmed with.
   return options_.tail_replay_count() > 0 && options_.multi_eval_interval() > 0 && version > 0 &&
          version % options_.multi_eval_interval() == 0;
+}
+
+std::vector<int64_t> OrderBook::Evaluated() const {
+  std::set<int64_t> iterations;
+  for (const v1::Order& order : orders_) {
+    if (order.kind() != v1::Order::KIND_EVALUATE || order.iteration() == 0) continue;
+    iterations.insert(order.iteration());
+  }
+  return {iterations.begin(), iterations.end()};
 }
 
 bool OrderBook::paused() const {

@@ -63,6 +63,8 @@ class OrderBook {
   // Whether the checkpoint of a version that was planned is kept for good: by checkpoint_interval, by
   // order, or since an evaluation with videos (tail_replay_count) looks at it.
   bool KeepsCheckpoint(int64_t version) const;
+  // The iterations whose policy an order has evaluated, ascending, each once: those with a plan.
+  std::vector<int64_t> Evaluated() const;
   bool paused() const;
   int pending() const;
   const std::vector<v1::Order>& orders() const { return orders_; }

@@ -42,7 +42,7 @@ absl::Status RunLoop::Restore(absl::Time now) {
                                                run_.store.get(), leases_.get());
   if (absl::Status status = training_->Restore(); !status.ok()) return status;
   if (absl::Status status = evaluations_->Restore(); !status.ok()) return status;
-  if (absl::Status status = evaluations_->MakeDue(training_->committed(), now); !status.ok()) {
+  if (absl::Status status = evaluations_->MakeDue(training_->committed(), orders_.Evaluated(), now); !status.ok()) {
     return status;
   }
   if (absl::Status status = RestoreRecent(); !status.ok()) return status;
@@ -67,7 +67,7 @@ absl::Status RunLoop::TryAdvance(absl::Time now) {
   auto judged = evaluations_->JudgeComplete(now);
   if (!judged.ok()) return judged.status();
   if (*judged) {
-    if (absl::Status s = evaluations_->MakeDue(training_->committed(), now); !s.ok()) return s;
+    if (absl::Status s = evaluations_->MakeDue(training_->committed(), orders_.Evaluated(), now); !s.ok()) return s;
     if (absl::Status s = run_.views->Update(*run_.store); !s.ok()) return s;
     SendRetain();
   }

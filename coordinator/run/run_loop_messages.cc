@@ -272,7 +272,7 @@ absl::Status RunLoop::OnUpdateDone(const v1::UpdateDone& done, absl::Time now) {
            {"survival_rate", m.survival_rate.value_or(-1)},
            {"rollout_seconds", m.rollout_seconds}, {"update_seconds", m.update_seconds}});
   recent_.Add({m.iteration, now, m.survival_rate, m.step_one_ne_high_speed_share, true});
-  if (absl::Status status = evaluations_->MakeDue(m.iteration, now); !status.ok()) return status;
+  if (absl::Status status = evaluations_->MakeDue(m.iteration, orders_.Evaluated(), now); !status.ok()) return status;
   SendRetain();
   return run_.views->Update(*run_.store);
 }

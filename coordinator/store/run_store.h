@@ -102,7 +102,8 @@ struct CommittedIteration {
 
 struct EvaluationRow {
   int64_t id = 0;
-  // What it is for: "multi" for those that feed the gate, others as the caller likes.
+  // What it is for: "multi" for those that feed the gate, "ordered" for those that people asked for
+  // while the run trained, others as the caller likes.
   std::string kind;
   int64_t iteration = 0;
   std::string spec;
@@ -132,6 +133,12 @@ class RunStore {
  public:
   // Kind of the evaluations that feed the gate; they finish in the order of their ids.
   static constexpr absl::string_view kMultiEvaluation = "multi";
+  // Kind of those that an order asked for.
+  static constexpr absl::string_view kOrderedEvaluation = "ordered";
+  // Of an iteration that had just been committed, and not one that follows the last.
+  static bool DuringTraining(absl::string_view kind) {
+    return kind == kMultiEvaluation || kind == kOrderedEvaluation;
+  }
 
   // Makes run.db with its run. `info.status`, `.message` and `.kernel_id` count too.
   // kAlreadyExists: the file is there; kNotFound, kPermissionDenied: the folder is not there, or

@@ -95,10 +95,10 @@ absl::Status RunStore::RewindTo(int64_t iteration, std::span<const int64_t> tail
   // are the last ones, and so are those after the last iteration.
   for (const char* sql :
        {"DELETE FROM gate_events WHERE evaluation IN (SELECT id FROM evaluations WHERE "
-        "iteration > ?1 OR kind != 'multi')",
+        "iteration > ?1 OR kind NOT IN ('multi', 'ordered'))",
         "DELETE FROM evaluation_episodes WHERE evaluation IN (SELECT id FROM evaluations WHERE "
-        "iteration > ?1 OR kind != 'multi')",
-        "DELETE FROM evaluations WHERE iteration > ?1 OR kind != 'multi'",
+        "iteration > ?1 OR kind NOT IN ('multi', 'ordered'))",
+        "DELETE FROM evaluations WHERE iteration > ?1 OR kind NOT IN ('multi', 'ordered')",
         "DELETE FROM tail_pointers WHERE ?1 >= 0",
         "DELETE FROM shard_results WHERE iteration > ?1",
         "DELETE FROM iterations WHERE iteration > ?1"}) {

@@ -15,6 +15,7 @@
 namespace shoal {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 constexpr int kIterations = 40;
@@ -58,7 +59,8 @@ class Orders : public testing::Test {
   // Nothing is planned before a learner is there, so the orders are in time.
   static void GiveAll(const ProgramSet& set) {
     for (const v1::Order& order :
-         {Set("tail_inject_fraction", "1", 3), Set("ent_coef", "0.5", 4),
+         {Set("tail_inject_fraction", "1", 3), Of(v1::Order::KIND_EVALUATE, "evaluate", 3),
+          Set("ent_coef", "0.5", 4), Of(v1::Order::KIND_EVALUATE, "evaluate again", 4),
           Of(v1::Order::KIND_TAIL_REFILL, "refill", 5), Set("entropy_coef_schedule", "", 5)}) {
       const auto given = Give(set, order);
       ASSERT_TRUE(given.ok()) << given.status();
@@ -105,13 +107,15 @@ TEST_F(Orders, AKilledAndResumedRunComesToTheSameBits) {
   nlohmann::json trace;
   const std::string whole = WithOrders("whole", /*kill=*/false, &trace);
   EXPECT_THAT(whole, HasSubstr("policy_sha256 "));
+  // The table of evaluations: 20 of its own, 2 by order, 3 after the last iteration.
+  EXPECT_THAT(whole, AllOf(HasSubstr("\nordered            3 "), HasSubstr("\nordered            4 ")));
   nlohmann::json killed_trace;
   EXPECT_EQ(WithOrders("killed", /*kill=*/true, &killed_trace), whole);
   ASSERT_EQ(trace.size(), static_cast<size_t>(kIterations));
   ASSERT_EQ(killed_trace.size(), trace.size());
   EXPECT_FALSE(trace[1].contains("orders"));
-  EXPECT_EQ(trace[2]["orders"], nlohmann::json({"set tail_inject_fraction 1"}));
-  EXPECT_EQ(trace[3]["orders"], nlohmann::json({"set ent_coef 0.5"}));
+  EXPECT_EQ(trace[2]["orders"], nlohmann::json({"set tail_inject_fraction 1", "eval now"}));
+  EXPECT_EQ(trace[3]["orders"], nlohmann::json({"set ent_coef 0.5", "eval now"}));
   EXPECT_EQ(trace[4]["orders"], nlohmann::json({"tail refill", "set entropy_coef_schedule "}));
   EXPECT_EQ(trace[5]["entropy_coef"], 0.5);
   EXPECT_EQ(trace[4]["tail_refills"], 1);

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "common/options.h"
 #include "coordinator/schedule/options.h"
 
@@ -121,6 +122,22 @@ TEST(OrderBook, CheckpointsAreKeptForTheVideosOfEvaluations) {
   EXPECT_THAT(kept(options), testing::ElementsAre(0, 4, 5, 8, 10, 12));
   options.set_multi_eval_interval(0);
   EXPECT_THAT(kept(options), testing::ElementsAre(0, 5, 10));
+}
+
+TEST(OrderBook, AnEvaluationIsOfTheIterationWithWhosePlanItIsRecorded) {
+  OrderBook book(Options(), {}, 3);
+  for (const int64_t at : {6, 0, 6}) {
+    v1::Order order = Of(v1::Order::KIND_EVALUATE, absl::StrCat("evaluate ", book.next_id()));
+    order.set_at_iteration(at);
+    EXPECT_EQ(OrderText(order), "eval now");
+    Give(book, order);
+  }
+  EXPECT_THAT(book.Evaluated(), testing::ElementsAre());
+  Plan(book, 4);
+  EXPECT_THAT(book.Evaluated(), testing::ElementsAre(4));
+  for (int64_t i = 5; i <= 7; ++i) Plan(book, i);
+  EXPECT_THAT(book.Evaluated(), testing::ElementsAre(4, 6));
+  EXPECT_THAT(OrderBook(Options(), book.orders(), 7).Evaluated(), testing::ElementsAre(4, 6));
 }
 
 TEST(OrderBook, TheSameRequestIsTheSameOrder) {
