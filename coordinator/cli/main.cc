@@ -12,6 +12,7 @@
 #include "coordinator/cli/connection_options.h"
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/experiment_commands.h"
+#include "coordinator/cli/logs_command.h"
 #include "coordinator/cli/look_commands.h"
 #include "coordinator/cli/order_command.h"
 
@@ -33,7 +34,8 @@ int main(int argc, char** argv) {
       AddRunsCommand(app),        AddIterationsCommand(app), AddEvalsCommand(app),
       AddCheckpointsCommand(app), AddVideoCommand(app),      AddReportCommand(app),
       AddPlotCommand(app),        AddCompareCommand(app),    AddInitCommand(app),
-      AddHealthCommand(app),      AddFinishCommand(app),     AddFetchCommand(app)};
+      AddHealthCommand(app),      AddFinishCommand(app),     AddFetchCommand(app),
+      AddLogsCommand(app)};
   for (const auto add : {AddLookCommands, AddOrderCommands, AddExperimentCommands}) {
     const std::vector<Command> more = add(app);
     commands.insert(commands.end(), more.begin(), more.end());
