@@ -26,7 +26,7 @@ const std::vector<AlertRule>& AlertRules();
 
 // An optional is empty where it is not known; then the rules that need it are silent.
 struct AlertInput {
-  // The run is done, stopped or failed; it is paused by order; the learner is updating.
+  // The run is done, stopped or failed; it is paused (STATE_PAUSED); the learner is updating.
   bool over = false;
   bool paused = false;
   bool updating = false;
@@ -43,6 +43,7 @@ struct AlertInput {
   // Training survival of the last iteration, and the highest within the hour before now.
   std::optional<double> survival;
   std::optional<double> survival_peak;
+  // Or since a pause ended, if that is later.
   std::optional<double> seconds_since_commit;
   int64_t peers_missing = 0;
   // Within the last five minutes: leases offered, and those ended without a result.

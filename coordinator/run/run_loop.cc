@@ -196,6 +196,7 @@ absl::StatusOr<v1::Order> RunLoop::GiveOrder(const v1::Order& asked, absl::Time 
     return status;
   }
   LogInfo("order taken", {{"order", OrderText(*order)}, {"id", order->id()}, {"next_plan", orders_.next_plan()}});
+  if (order->kind() == v1::Order::KIND_RESUME && orders_.paused()) resumed_at_ = now;
   orders_.Add(*order);
   if (order->kind() == v1::Order::KIND_STOP) {
     Stop(now);

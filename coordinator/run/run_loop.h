@@ -159,6 +159,8 @@ class RunLoop {
   Learner learner_;
   AbsentPeers absent_;
   RecentRun recent_;
+  // When the last pause ended.
+  absl::Time resumed_at_ = absl::InfinitePast();
   // When stopping and the learner's absence were both noticed first.
   absl::Time stop_waits_since_ = absl::InfiniteFuture();
 };

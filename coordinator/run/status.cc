@@ -88,7 +88,7 @@ void RunLoop::FillCourse(v1::RunStatus& status) const {
 void RunLoop::FillAlerts(v1::RunStatus& status, absl::Time now) const {
   AlertInput input;
   input.over = over();
-  input.paused = orders_.paused();
+  input.paused = status.state() == v1::RunStatus::STATE_PAUSED;
   input.updating = !over() && training_->updating();
   input.committed_iteration = status.committed_iteration();
   input.total_iterations = status.total_iterations();
@@ -103,7 +103,9 @@ void RunLoop::FillAlerts(v1::RunStatus& status, absl::Time now) const {
   }
   recent_.Fill(input, now);
   if (training_->last_commit() != absl::InfinitePast()) {
-    input.seconds_since_commit = absl::ToDoubleSeconds(now - training_->last_commit());
+    // What was not to be done while the run was paused is not late yet.
+    input.seconds_since_commit =
+        absl::ToDoubleSeconds(now - std::max(training_->last_commit(), resumed_at_));
   }
   input.peers_missing = status.missing_size();
   if (const IterationMeasurements* last = training_->last(); last != nullptr && last->update) {
