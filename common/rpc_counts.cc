@@ -2,6 +2,7 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include <chrono>
 #include <iterator>
 
 #include "absl/base/thread_annotations.h"
@@ -42,19 +43,28 @@ class Table {
   void Began(const std::string& method) {
     absl::MutexLock lock(&mutex_);
     counts_.try_emplace({method, "OK"}, 0);
+    seconds_.try_emplace(method);
   }
-  void Ended(const std::string& method, grpc::StatusCode code) {
+  void Ended(const std::string& method, grpc::StatusCode code, double seconds) {
     absl::MutexLock lock(&mutex_);
     ++counts_[{method, CodeName(code)}];
+    seconds_[method].Observe(seconds);
   }
   RpcCounts counts() const {
     absl::MutexLock lock(&mutex_);
     return counts_;
   }
+  RpcSeconds seconds() const {
+    absl::MutexLock lock(&mutex_);
+    RpcSeconds result;
+    for (const auto& [method, histogram] : seconds_) result[method] = histogram.snapshot();
+    return result;
+  }
 
  private:
   mutable absl::Mutex mutex_;
   RpcCounts counts_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, SecondsHistogram> seconds_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Never destroyed: calls may end while the program does.
@@ -74,21 +84,29 @@ class Call final : public grpc::experimental::Interceptor {
       : table_(table), method_(MethodName(path)), end_(end) {
     table_.Began(method_);
   }
-  ~Call() override { table_.Ended(method_, code_); }
+  ~Call() override { table_.Ended(method_, code_, seconds_ < 0 ? Passed() : seconds_); }
 
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(end_)) {
       const grpc::Status* const status = end_ == InterceptionHookPoints::POST_RECV_STATUS
                                              ? methods->GetRecvStatus()
                                              : nullptr;
+      seconds_ = Passed();
       code_ = status != nullptr ? status->error_code() : methods->GetSendStatus().error_code();
     }
     methods->Proceed();
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  double Passed() const {
+    return std::chrono::duration<double>(Clock::now() - begin_).count();
+  }
+
   Table& table_;
   const std::string method_;
+  const Clock::time_point begin_ = Clock::now();
+  double seconds_ = -1;  // Until its status was there.
   const InterceptionHookPoints end_;
   grpc::StatusCode code_ = grpc::StatusCode::CANCELLED;
 };
@@ -113,6 +131,8 @@ class ClientFactory final : public grpc::experimental::ClientInterceptorFactoryI
 
 RpcCounts ServerRpcs() { return Servers().counts(); }
 RpcCounts ClientRpcs() { return Clients().counts(); }
+RpcSeconds ServerRpcSeconds() { return Servers().seconds(); }
+RpcSeconds ClientRpcSeconds() { return Clients().seconds(); }
 
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> CountServerRpcs() {
   return std::make_unique<ServerFactory>();

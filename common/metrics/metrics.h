@@ -51,7 +51,10 @@ class MetricValues {
     Add(name, {{std::string(first), std::string(second)}, value});
   }
   void Set(std::string_view name, std::string_view label, const SecondsHistogram& histogram) {
-    Add(name, {{std::string(label)}, 0, histogram.snapshot()});
+    Set(name, label, histogram.snapshot());
+  }
+  void Set(std::string_view name, std::string_view label, const SecondsSnapshot& seconds) {
+    Add(name, {{std::string(label)}, 0, seconds});
   }
 
   const std::map<std::string, std::vector<Sample>>& all() const { return values_; }

@@ -33,6 +33,10 @@ constexpr MetricSpec kProcess[] = {
     {"shoal_rpc_client_handled_total", MetricType::kCounter, "",
      "gRPC calls made, by method and gRPC's name of the code; streams count at their end",
      "method, code"},
+    {"shoal_rpc_server_seconds", MetricType::kHistogram, "seconds",
+     "From the arrival of a call to the sending of its status; a stream's whole life", "method"},
+    {"shoal_rpc_client_seconds", MetricType::kHistogram, "seconds",
+     "From the beginning of a call to the receiving of its status; a stream's whole life", "method"},
 };
 
 std::string ReadAll(const char* path) {
@@ -83,6 +87,10 @@ void FillRpcs(std::string_view name, const RpcCounts& counts, MetricValues& valu
   }
 }
 
+void FillRpcSeconds(std::string_view name, const RpcSeconds& seconds, MetricValues& values) {
+  for (const auto& [method, histogram] : seconds) values.Set(name, method, histogram);
+}
+
 }  // namespace
 
 std::span<const MetricSpec> ProcessMetrics() { return kProcess; }
@@ -102,6 +110,8 @@ void FillProcessMetrics(MetricValues& values) {
   }
   FillRpcs("shoal_rpc_server_handled_total", ServerRpcs(), values);
   FillRpcs("shoal_rpc_client_handled_total", ClientRpcs(), values);
+  FillRpcSeconds("shoal_rpc_server_seconds", ServerRpcSeconds(), values);
+  FillRpcSeconds("shoal_rpc_client_seconds", ClientRpcSeconds(), values);
 }
 
 }  // namespace shoal

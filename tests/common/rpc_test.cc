@@ -9,11 +9,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <functional>
+#include <numeric>
 #include <string>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "common/rpc_counts.h"
 #include "shoal/v1/run.grpc.pb.h"
 #include "tests/common/temporary_directory.h"
 
@@ -303,6 +307,51 @@ TEST(Server, DrainCancelsWhatDoesNotFinish) {
   EXPECT_FALSE(reader->Read(&response));
   EXPECT_FALSE(reader->Finish().ok());
   server->Drain(absl::Now());
+}
+
+uint64_t Calls(const RpcSeconds& seconds, const std::string& method) {
+  const auto found = seconds.find(method);
+  if (found == seconds.end()) return 0;
+  return std::accumulate(found->second.counts.begin(), found->second.counts.end(), uint64_t{0});
+}
+
+// The last of a call is done after its caller knows of it.
+bool Await(const std::function<bool()>& condition) {
+  const absl::Time deadline = absl::Now() + kLong;
+  while (!condition()) {
+    if (absl::Now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+TEST(RpcSeconds, AreObservedOnBothSidesAtTheEndOfACall) {
+  TestService service;
+  const std::unique_ptr<RpcServer> server = MustStart("127.0.0.1:0", {&service});
+  const std::string unary = "RunService.GetStatus", stream = "RunService.WatchRun";
+  const std::unique_ptr<v1::RunService::Stub> stub = MakeStub(server->address());
+  std::unique_ptr<grpc::ClientContext> context = MakeContext(kLong, true);
+  auto reader = stub->WatchRun(context.get(), {});
+  v1::WatchRunResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  const RpcSeconds served = ServerRpcSeconds(), made = ClientRpcSeconds();
+  EXPECT_TRUE(served.contains(stream)) << "a call that began shows its method";
+  ASSERT_TRUE(Ask(server->address()).ok());
+  EXPECT_TRUE(Await([&] {
+    return Calls(ServerRpcSeconds(), unary) == Calls(served, unary) + 1 &&
+           Calls(ClientRpcSeconds(), unary) == Calls(made, unary) + 1;
+  }));
+  EXPECT_EQ(Calls(ServerRpcSeconds(), stream), Calls(served, stream)) << "it is open still";
+  service.may_end.Notify();
+  EXPECT_FALSE(reader->Read(&response));
+  EXPECT_TRUE(reader->Finish().ok());
+  reader.reset();
+  context.reset();
+  EXPECT_TRUE(Await([&] {
+    return Calls(ServerRpcSeconds(), stream) == Calls(served, stream) + 1 &&
+           Calls(ClientRpcSeconds(), stream) == Calls(made, stream) + 1;
+  }));
+  EXPECT_GT(ServerRpcSeconds()[stream].sum, 0);
 }
 
 // A peer that accepts and then says nothing, as one behind a cut cable does.
