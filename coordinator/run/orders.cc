@@ -1,7 +1,6 @@
 #include "coordinator/run/orders.h"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 #include <utility>
 
@@ -54,9 +53,23 @@ bool SameOrder(const v1::Order& a, const v1::Order& b) {
 
 const std::vector<std::string>& ChangeableOptions() {
   static const auto* const names = new std::vector<std::string>{
-      "learning_rate",  "ent_coef",    "entropy_coef_schedule", "checkpoint_interval",
-      "tail_force_reset_steps", "tail_inject", "tail_inject_fraction",
-      "tail_seed_stage_refill_interval", "tail_on_exhausted"};
+      "learning_rate",
+      "ent_coef",
+      "entropy_coef_schedule",
+      "checkpoint_interval",
+      "disable_adaptive_boost",
+      "adaptive_boost_min_iteration",
+      "adaptive_boost_use_mean",
+      "adaptive_boost_lower_p10",
+      "adaptive_boost_upper_p10",
+      "adaptive_boost_low_speed",
+      "adaptive_boost_high_speed",
+      "adaptive_boost_stage_floor",
+      "tail_force_reset_steps",
+      "tail_inject",
+      "tail_inject_fraction",
+      "tail_seed_stage_refill_interval",
+      "tail_on_exhausted"};
   return *names;
 }
 
@@ -150,30 +163,42 @@ void OrderBook::Took(int64_t iteration, const std::vector<v1::Order>& acting) {
   for (const v1::Order& order : acting) orders_[static_cast<size_t>(order.id() - 1)] = order;
 }
 
-v1::RunOptions OrderBook::OptionsAt(int64_t iteration) const {
-  v1::RunOptions options = options_;
-  // By the iteration they act with, then by id.
+int64_t OrderBook::StartOf(const v1::Order& order) const {
+  return order.iteration() != 0 ? order.iteration() : std::max(order.at_iteration(), next_plan());
+}
+
+std::vector<const v1::Order*> OrderBook::Sets() const {
   std::vector<const v1::Order*> sets;
   for (const v1::Order& order : orders_) {
-    if (order.kind() != v1::Order::KIND_SET) continue;
-    const int64_t from = order.iteration() != 0 ? order.iteration()
-                                                : std::max(order.at_iteration(), next_plan());
-    if (from <= iteration) sets.push_back(&order);
+    if (order.kind() == v1::Order::KIND_SET) sets.push_back(&order);
   }
-  const auto from = [](const v1::Order* o) {
-    return o->iteration() != 0 ? o->iteration() : std::numeric_limits<int64_t>::max();
-  };
-  std::stable_sort(sets.begin(), sets.end(), [&](const v1::Order* a, const v1::Order* b) {
-    return from(a) < from(b);
+  std::stable_sort(sets.begin(), sets.end(), [this](const v1::Order* a, const v1::Order* b) {
+    return StartOf(*a) < StartOf(*b);
   });
-  for (const v1::Order* order : sets) SetIn(*order, options);
+  return sets;
+}
+
+v1::RunOptions OrderBook::OptionsAt(int64_t iteration) const {
+  v1::RunOptions options = options_;
+  for (const v1::Order* order : Sets()) {
+    if (StartOf(*order) <= iteration) SetIn(*order, options);
+  }
   return options;
 }
 
-v1::RunOptions OrderBook::OptionsWith(const v1::Order& order) const {
-  v1::RunOptions options = OptionsAt(std::numeric_limits<int64_t>::max());
-  if (order.kind() == v1::Order::KIND_SET) SetIn(order, options);
-  return options;
+std::vector<v1::RunOptions> OrderBook::OptionsFollowing(const v1::Order& order) const {
+  OrderBook with = *this;
+  with.Add(order);
+  const std::vector<const v1::Order*> sets = with.Sets();
+  v1::RunOptions options = options_;
+  std::vector<v1::RunOptions> following;
+  for (size_t i = 0; i < sets.size(); ++i) {
+    SetIn(*sets[i], options);
+    const int64_t start = with.StartOf(*sets[i]);
+    const bool whole = i + 1 == sets.size() || with.StartOf(*sets[i + 1]) > start;
+    if (whole && start >= with.StartOf(order)) following.push_back(options);
+  }
+  return following;
 }
 
 bool OrderBook::KeepsCheckpoint(int64_t version) const {

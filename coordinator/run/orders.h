@@ -22,6 +22,7 @@ namespace shoal {
 class Planner;
 
 // The options that `set` may change, in the order of config.proto: those that only plans are made from.
+// (adaptive_boost_window is not: what is kept from one plan to the next depends on it.)
 const std::vector<std::string>& ChangeableOptions();
 
 // "set tail_inject_fraction 0.5", "tail refill".
@@ -40,7 +41,7 @@ class OrderBook {
   // Looks at an order before it is recorded, in a run of `total` iterations. Returns it with its id and, for pause, resume and stop, its iteration. One whose
   // request_id is known already comes back as it stands (its id is not next_id()).
   // InvalidArgument, FailedPrecondition, AlreadyExists, ResourceExhausted: see RunService.GiveOrder.
-  // Whether the planner takes a value is the caller's to check (OptionsWith).
+  // Whether the planner takes the options that follow is the caller's to check (OptionsFollowing).
   absl::StatusOr<v1::Order> Check(v1::Order order, int64_t total) const;
   int64_t next_id() const { return static_cast<int64_t>(orders_.size()) + 1; }
 
@@ -57,8 +58,9 @@ class OrderBook {
 
   // The run's options from the plan of `iteration` on.
   v1::RunOptions OptionsAt(int64_t iteration) const;
-  // With every order that is known, and one more.
-  v1::RunOptions OptionsWith(const v1::Order& order) const;
+  // The same from the plan on with which one more order would act: as they are then, and after each
+  // change that is to come later.
+  std::vector<v1::RunOptions> OptionsFollowing(const v1::Order& order) const;
 
   // Whether the checkpoint of a version that was planned is kept for good: by checkpoint_interval, by
   // order, or since an evaluation with videos (tail_replay_count) looks at it.
@@ -70,6 +72,11 @@ class OrderBook {
   const std::vector<v1::Order>& orders() const { return orders_; }
 
  private:
+  // The iteration with whose plan an order acts or, as things stand, will act.
+  int64_t StartOf(const v1::Order& order) const;
+  // In the order in which they act: by their starts, then by id.
+  std::vector<const v1::Order*> Sets() const;
+
   v1::RunOptions options_;
   std::vector<v1::Order> orders_;  // by id, from 1
   int64_t planned_ = 0;

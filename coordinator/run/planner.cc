@@ -60,9 +60,14 @@ absl::Status Planner::SetOptions(const v1::RunOptions& options) {
   if (!entropy.ok()) return entropy.status();
   auto learning_rate = LearningRate::Create(options);
   if (!learning_rate.ok()) return learning_rate.status();
+  // It goes on from what it has seen.
+  auto boost = EscapeBoost::Create(options);
+  if (!boost.ok()) return boost.status();
+  if (absl::Status status = boost->Restore(boost_.State()); !status.ok()) return status;
   if (absl::Status status = tail_.SetOptions(options); !status.ok()) return status;
   entropy_ = *std::move(entropy);
   learning_rate_ = *std::move(learning_rate);
+  boost_ = *std::move(boost);
   options_ = options;
   return absl::OkStatus();
 }

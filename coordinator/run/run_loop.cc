@@ -188,8 +188,9 @@ absl::StatusOr<v1::Order> RunLoop::GiveOrder(const v1::Order& asked, absl::Time 
     return absl::FailedPreconditionError("the run has no tail queue that could be refilled");
   }
   if (order->kind() == v1::Order::KIND_SET) {
-    absl::Status status = run_.planner->CheckOptions(orders_.OptionsWith(*order));
-    if (!status.ok()) return status;
+    for (const v1::RunOptions& options : orders_.OptionsFollowing(*order)) {
+      if (absl::Status status = run_.planner->CheckOptions(options); !status.ok()) return status;
+    }
   }
   if (absl::Status status = run_.store->AddOrder(*order); !status.ok()) {
     Check(status);

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -61,7 +62,8 @@ class Orders : public testing::Test {
     for (const v1::Order& order :
          {Set("tail_inject_fraction", "1", 3), Of(v1::Order::KIND_EVALUATE, "evaluate", 3),
           Set("ent_coef", "0.5", 4), Of(v1::Order::KIND_EVALUATE, "evaluate again", 4),
-          Of(v1::Order::KIND_TAIL_REFILL, "refill", 5), Set("entropy_coef_schedule", "", 5)}) {
+          Of(v1::Order::KIND_TAIL_REFILL, "refill", 5), Set("entropy_coef_schedule", "", 5),
+          Set("adaptive_boost_min_iteration", "1", 3), Set("adaptive_boost_stage_floor", "0:0.9", 6)}) {
       const auto given = Give(set, order);
       ASSERT_TRUE(given.ok()) << given.status();
       // An answer that got lost makes a client ask again.
@@ -114,13 +116,19 @@ TEST_F(Orders, AKilledAndResumedRunComesToTheSameBits) {
   ASSERT_EQ(trace.size(), static_cast<size_t>(kIterations));
   ASSERT_EQ(killed_trace.size(), trace.size());
   EXPECT_FALSE(trace[1].contains("orders"));
-  EXPECT_EQ(trace[2]["orders"], nlohmann::json({"set tail_inject_fraction 1", "eval now"}));
+  EXPECT_EQ(trace[2]["orders"], nlohmann::json({"set tail_inject_fraction 1", "eval now",
+                                                      "set adaptive_boost_min_iteration 1"}));
   EXPECT_EQ(trace[3]["orders"], nlohmann::json({"set ent_coef 0.5", "eval now"}));
   EXPECT_EQ(trace[4]["orders"], nlohmann::json({"tail refill", "set entropy_coef_schedule "}));
   EXPECT_EQ(trace[5]["entropy_coef"], 0.5);
   EXPECT_EQ(trace[4]["tail_refills"], 1);
+  const auto boosted = [](const nlohmann::json& iteration) {
+    return iteration["escape_boost_speed"] == 0.9;
+  };
+  EXPECT_FALSE(std::any_of(trace.begin(), trace.begin() + 5, boosted));
+  EXPECT_TRUE(std::any_of(trace.begin() + 5, trace.end(), boosted)) << "the adaptive boost never acted";
   for (size_t i = 0; i < trace.size(); ++i) {
-    for (const char* name : {"orders", "entropy_coef", "tail_refills", "tail_queue_remaining"}) {
+    for (const char* name : {"orders", "entropy_coef", "tail_refills", "tail_queue_remaining", "escape_boost_speed"}) {
       EXPECT_EQ(killed_trace[i].value(name, nlohmann::json()), trace[i].value(name, nlohmann::json()))
           << name << " of iteration " << i + 1;
     }

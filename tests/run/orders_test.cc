@@ -91,6 +91,30 @@ TEST(OrderBook, TheLaterToActWinsAndARestartKeepsThat) {
   }
 }
 
+TEST(OrderBook, SaysWhatOptionsFollowFromOneMoreOrder) {
+  OrderBook book(Options(), {}, 4);
+  Give(book, Set("adaptive_boost_upper_p10", "30", 12));
+  Give(book, Set("ent_coef", "0.5", 8));
+  const auto following = book.OptionsFollowing(Set("adaptive_boost_lower_p10", "25", 9));
+  ASSERT_EQ(following.size(), 2u);
+  EXPECT_EQ(following[0].ent_coef(), 0.5);
+  EXPECT_EQ(following[0].adaptive_boost_lower_p10(), 25);
+  EXPECT_EQ(following[0].adaptive_boost_upper_p10(), Options().adaptive_boost_upper_p10());
+  EXPECT_EQ(following[1].adaptive_boost_lower_p10(), 25);
+  EXPECT_EQ(following[1].adaptive_boost_upper_p10(), 30);
+  EXPECT_EQ(book.OptionsFollowing(Set("ent_coef", "0.1")).size(), 3u);
+  EXPECT_EQ(book.OptionsAt(20).ent_coef(), 0.5) << "asking changes nothing";
+}
+
+// Whatever their ids: an order for a later iteration is no older one's to undo.
+TEST(OrderBook, OrdersThatAreStillToActAreAppliedInTheOrderOfTheirIterations) {
+  OrderBook book(Options(), {}, 4);
+  Give(book, Set("ent_coef", "0.5", 12));
+  Give(book, Set("ent_coef", "0.1", 8));
+  EXPECT_EQ(book.OptionsAt(11).ent_coef(), 0.1);
+  EXPECT_EQ(book.OptionsAt(12).ent_coef(), 0.5);
+}
+
 TEST(OrderBook, CheckpointsAreKeptByTheIntervalOfTheirTimeAndByOrder) {
   OrderBook book(Options(), {}, 10);
   Give(book, Set("checkpoint_interval", "4", 11));

@@ -176,5 +176,36 @@ TEST(Planner, RefusesMoreEpisodesThanARolloutHasSteps) {
   EXPECT_NE(status.message().find("environment 1 began 2147483647"), std::string::npos) << status;
 }
 
+TEST(Planner, TheAdaptiveBoostTakesOtherOptionsAndGoesOnFromWhatItHasSeen) {
+  const v1::RunOptions options = Options("");
+  auto planner = Make(options);
+  RunTo(*planner, 1, 3);
+  v1::PlannerState state;
+  ASSERT_TRUE(state.ParseFromString(planner->SaveState()));
+  for (int i = 0; i < 4; ++i) state.mutable_escape_boost()->add_window(50);
+  ASSERT_TRUE(planner->RestoreState(state.SerializeAsString()).ok());
+
+  v1::RunOptions changed = options;
+  changed.set_adaptive_boost_min_iteration(1);
+  changed.set_adaptive_boost_stage_floor("0:0.9");
+  ASSERT_TRUE(planner->CheckOptions(changed).ok());
+  EXPECT_EQ(planner->SaveState(), state.SerializeAsString()) << "a check changes nothing";
+  auto restarted = Make(options);
+  ASSERT_TRUE(restarted->RestoreState(state.SerializeAsString()).ok());
+  auto unchanged = Make(options);
+  ASSERT_TRUE(unchanged->RestoreState(state.SerializeAsString()).ok());
+  for (Planner* each : {planner.get(), restarted.get()}) {
+    ASSERT_TRUE(each->SetOptions(changed).ok());
+    EXPECT_EQ(each->Plan(4).plan.escape_boost_speed(), 0.9);
+  }
+  EXPECT_EQ(planner->SaveState(), restarted->SaveState());
+  EXPECT_EQ(unchanged->Plan(4).plan.escape_boost_speed(), 0.75);
+
+  changed.set_adaptive_boost_lower_p10(changed.adaptive_boost_upper_p10() + 1);
+  EXPECT_TRUE(absl::IsInvalidArgument(planner->CheckOptions(changed)));
+  EXPECT_TRUE(absl::IsInvalidArgument(planner->SetOptions(changed)));
+  EXPECT_EQ(planner->Plan(4).plan.escape_boost_speed(), 0.9) << "what was refused changed something";
+}
+
 }  // namespace
 }  // namespace shoal
