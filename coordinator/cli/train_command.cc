@@ -41,6 +41,8 @@ struct TrainArguments {
   LocalClusterOptions cluster;
   int actors = 0;
   int learner_threads = 0;
+  // "all" or "data".
+  std::string artifacts = "all";
   ClusterTrainOptions standing;
 };
 
@@ -131,10 +133,12 @@ int Train(const std::string& run_dir, const TrainArguments& arguments, Interrupt
   }
   if (!last.ok()) return ReportError(last.status());
   (*cluster)->WaitForEnd(absl::Now() + absl::Seconds(10));
-  // A run that was stopped has one interrupt behind it.
-  const int before = interrupts.count;
-  MakeEndViews(run_dir, last->state() == v1::RunStatus::STATE_DONE && before == 0,
-               [&interrupts, before] { return interrupts.count > before; });
+  if (arguments.artifacts == "all") {
+    // A run that was stopped has one interrupt behind it.
+    const int before = interrupts.count;
+    MakeEndViews(run_dir, last->state() == v1::RunStatus::STATE_DONE && before == 0,
+                 [&interrupts, before] { return interrupts.count > before; });
+  }
   if (last->state() == v1::RunStatus::STATE_FAILED) {
     return ReportError(absl::InternalError(absl::StrCat("the run failed: ", last->message(),
                                                         " (logs: ", run_dir, "/logs)")));
@@ -256,6 +260,12 @@ Command AddTrainCommand(CLI::App& app) {
   train->add_option("--log_format", arguments->cluster.log_format,
                     "of the programs' logs: text, or json (one object a line)")
       ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  train->add_option("--artifacts", arguments->artifacts,
+                    "what is made at the end: all, or data, which leaves videos, plots and report to "
+                    "`shoal finish`")
+      ->check(CLI::IsMember({"all", "data"}))
+      ->excludes(coordinator)
       ->capture_default_str();
   train->add_option("--metrics_port", arguments->cluster.metrics_port,
                     "serve Prometheus metrics of the coordinator at this port, of the learner and the "

@@ -56,7 +56,7 @@ class BadDisk : public Train {
     }
 
     const Finished resumed =
-        Shoal(place_, {"train", "--resume", place_.Path("runs/" + name)});
+        Shoal(place_, {"train", "--resume", place_.Path("runs/" + name), "--artifacts", "data"});
     EXPECT_EQ(resumed.code, 0) << resumed.out << resumed.error;
     const Finished same = Shoal(place_, {"verify", name, "--same_as", "whole", "--out", place_.Path("runs")});
     EXPECT_EQ(same.code, 0) << same.out << same.error;

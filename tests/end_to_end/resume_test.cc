@@ -71,7 +71,8 @@ class Pieces : public Train, public testing::WithParamInterface<Case> {
     const absl::Time deadline = absl::Now() + kPatience;
     while (absl::Now() < deadline) {
       auto run = std::make_unique<Running>(
-          place_, std::vector<std::string>{"train", "--resume", "pieces", "--out", place_.Path("runs")});
+          place_, std::vector<std::string>{"train", "--resume", "pieces", "--out", place_.Path("runs"),
+                                           "--artifacts", "data"});
       // What it says itself: a killed command's programs may commit once more meanwhile.
       if (run->WaitUntil([&] { return run->Out().find("rows/s") != std::string::npos; })) return run;
       const Finished refused = run->Finish();
@@ -170,7 +171,7 @@ TEST_F(Train, ALostCheckpointIsComputedAgain) {
   std::string bytes = place_.Read(file);
   bytes[bytes.size() - 3] ^= 1;
   place_.Write(file, bytes);
-  const Finished resumed = Shoal(place_, {"train", "--resume", "lost", "--out", place_.Path("runs")});
+  const Finished resumed = GoOn("lost");
   ASSERT_EQ(resumed.code, 0) << resumed.out << resumed.error;
   EXPECT_THAT(resumed.out, HasSubstr("ALARM: going back to iteration"));
   EXPECT_EQ(PolicySha256(resumed.out), whole);

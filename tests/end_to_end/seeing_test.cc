@@ -40,7 +40,7 @@ TEST_F(Train, ServesTheMetricsOfEveryProgram) {
 
 TEST_F(Train, ShowsScenesAsVideos) {
   const std::string sha = Sha("shown", {"--tail_replay_count", "1", "--checkpoint_interval", "1",
-                                        "--video_max_steps", "5"});
+                                        "--video_max_steps", "5", "--artifacts", "all"});
   // The container's first box: a file that a player knows.
   const auto is_mp4 = [&](const std::string& name) {
     return place_.Read(name).substr(4, 4) == "ftyp";
@@ -72,14 +72,14 @@ TEST_F(Train, DrawsPlotsAndComparesRuns) {
   // Programs start each other by their folder; only gnuplot is looked for in PATH.
   const std::string path = std::getenv("PATH");
   setenv("PATH", "/nowhere", 1);
-  const Finished blind = Shoal(place_, Small(place_, "blind"));
+  const Finished blind = Shoal(place_, Small(place_, "blind", {"--artifacts", "all"}));
   setenv("PATH", path.c_str(), 1);
   EXPECT_EQ(blind.code, 0) << blind.error;
   EXPECT_THAT(blind.error, HasSubstr("no plots: plots need gnuplot, which is not there (package gnuplot-nox)"));
   const std::string runs = place_.Path("runs");
   EXPECT_FALSE(std::filesystem::exists(runs + "/blind/plots/survival.png"));
 
-  const Finished seen = Shoal(place_, Small(place_, "seen"));
+  const Finished seen = Shoal(place_, Small(place_, "seen", {"--artifacts", "all"}));
   EXPECT_EQ(seen.code, 0) << seen.error;
   EXPECT_EQ(PolicySha256(seen.out), PolicySha256(blind.out));
   for (const char* name : {"survival", "first_death", "penalty_vs_first_death", "penalty_vs_entropy", "multi_eval_timeline",

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -15,7 +16,8 @@
 namespace shoal {
 
 // A run of a few seconds with everything in it: two phases, evaluations that the gate waits for, a
-// tail queue with forced resets.
+// tail queue with forced resets. What is drawn at the end takes longer than the run itself, and is left
+// out unless `more` asks for it with --artifacts; a standing coordinator decides that itself.
 inline std::vector<std::string> Small(const Workplace& place, const std::string& name,
                                std::vector<std::string> more = {},
                                const std::string& curriculum = "9:4,12:4") {
@@ -29,6 +31,12 @@ inline std::vector<std::string> Small(const Workplace& place, const std::string&
       "2",               "--gate_delay", "0",         "--episode_limit", "60",
       "--tail_seed_stage_spec", "3:" + place.Path("tail.json"), "--tail_inject", "every_rollout",
       "--tail_inject_fraction", "0.5", "--seed", "11"};
+  const auto given = [&more](const char* option) {
+    return std::find(more.begin(), more.end(), option) != more.end();
+  };
+  if (!given("--artifacts") && !given("--coordinator")) {
+    arguments.insert(arguments.end(), {"--artifacts", "data"});
+  }
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
 }
@@ -55,6 +63,10 @@ class Train : public testing::Test {
       }
     }
     return found;
+  }
+  // Goes on with a run of the folder "runs".
+  Finished GoOn(const std::string& name) const {
+    return Shoal(place_, {"train", "--resume", name, "--out", place_.Path("runs"), "--artifacts", "data"});
   }
   std::string Sha(const std::string& name, std::vector<std::string> more,
                   const std::string& curriculum = "9:4,12:4") {

@@ -12,6 +12,7 @@ namespace shoal {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 TEST_F(Train, SamePolicyWithAnyNumberOfActorsAndLearnerThreads) {
   const std::string one = Sha("one", {"--actors", "1", "--learner_threads", "1"});
@@ -24,7 +25,7 @@ TEST_F(Train, SamePolicyWithAnyNumberOfActorsAndLearnerThreads) {
 }
 
 TEST_F(Train, WritesItsReportAtTheEndAndAgainWhenAsked) {
-  const Finished trained = Shoal(place_, Small(place_, "told"));
+  const Finished trained = Shoal(place_, Small(place_, "told", {"--artifacts", "all"}));
   ASSERT_EQ(trained.code, 0) << trained.out << trained.error;
   const std::string page = place_.Read("runs/told/report.html");
   EXPECT_THAT(page, HasSubstr("<h2>Diagnosis</h2>"));
@@ -36,6 +37,24 @@ TEST_F(Train, WritesItsReportAtTheEndAndAgainWhenAsked) {
   EXPECT_EQ(text.code, 0) << text.error;
   EXPECT_THAT(text.out, HasSubstr("tail slots were used"));
   EXPECT_EQ(Shoal(place_, {"report", place_.Path("runs/nobody")}).code == 0, false);
+}
+
+TEST_F(Train, LeavesWhatIsDrawnToFinishWhereOnlyDataIsAskedFor) {
+  const std::string sha = Sha("bare", {"--artifacts", "data"});
+  const auto there = [&](const char* name) {
+    return std::filesystem::exists(place_.Path(absl::StrCat("runs/bare/", name)));
+  };
+  for (const char* name : {"run.db", "metrics.csv", "eval_multi_history.jsonl", "tb"}) {
+    EXPECT_TRUE(there(name)) << name;
+  }
+  for (const char* name : {"report.html", "plots", "media"}) EXPECT_FALSE(there(name)) << name;
+  EXPECT_THAT(place_.Read("runs/bare/config.textproto"), Not(HasSubstr("artifacts")));
+  const Finished finished = Shoal(place_, {"finish", "bare", "--out", place_.Path("runs")});
+  EXPECT_EQ(finished.code, 0) << finished.error;
+  EXPECT_EQ(PolicySha256(finished.out), sha);
+  for (const char* name : {"report.html", "plots/survival.png", "media/eval.mp4"}) {
+    EXPECT_TRUE(there(name)) << name;
+  }
 }
 
 TEST_F(Train, SamePolicyWithLagOneAndAnyNumberOfActors) {
@@ -61,7 +80,7 @@ TEST_P(Resume, StoppedRunGoesOnToTheSamePolicy) {
   const Finished stopped = first.Finish();
   ASSERT_EQ(stopped.code, 130) << stopped.out << stopped.error;
   EXPECT_THAT(stopped.out, HasSubstr("--resume"));
-  const Finished resumed = Shoal(place_, {"train", "--resume", "parts", "--out", place_.Path("runs")});
+  const Finished resumed = GoOn("parts");
   ASSERT_EQ(resumed.code, 0) << resumed.out << resumed.error;
   EXPECT_EQ(PolicySha256(resumed.out), whole);
   EXPECT_EQ(Lines("runs/whole/eval_multi_history.jsonl"), Lines("runs/parts/eval_multi_history.jsonl"));
@@ -99,7 +118,7 @@ TEST_P(Resume, AKilledCommandLeavesARunThatCanBeResumed) {
   const absl::Time deadline = absl::Now() + kPatience;
   Finished resumed;
   do {
-    resumed = Shoal(place_, {"train", "--resume", "orphan", "--out", place_.Path("runs")});
+    resumed = GoOn("orphan");
   } while (resumed.code == 1 && absl::Now() < deadline);
   ASSERT_EQ(resumed.code, 0) << resumed.out << resumed.error;
   EXPECT_EQ(PolicySha256(resumed.out), whole);
@@ -133,7 +152,8 @@ TEST_F(Train, AFinishedRunIsShownAndItsConfigurationRunsAgain) {
   EXPECT_THAT(shown.out, HasSubstr("is done"));
   EXPECT_EQ(PolicySha256(shown.out), sha);
   const Finished copy = Shoal(place_, {"train", "--config", place_.Path("runs/first/config.textproto"),
-                                       "--run_name", "copy", "--out", place_.Path("runs")});
+                                       "--run_name", "copy", "--out", place_.Path("runs"),
+                                       "--artifacts", "data"});
   EXPECT_EQ(copy.code, 0) << copy.out << copy.error;
   EXPECT_EQ(PolicySha256(copy.out), sha);
 }
@@ -203,6 +223,8 @@ TEST_F(Train, BadInputIsRefusedBeforeAnythingStarts) {
       {{"--predator_heading_bias", "60-0:1"}, 2, "predator_heading_bias"},
       {{"--tail_seed_replay_path", "x.json"}, 2, "tail_seed"},
       {{"--listen", "0.0.0.0:5000"}, 2, "other machines"},
+      {{"--artifacts", "some"}, 2, "artifacts"},
+      {{"--artifacts", "data", "--coordinator", "unix:/nowhere"}, 2, "artifacts"},
       {{"--listen", in_use->address()}, 2, "is in use"},
   };
   for (const Case& c : cases) {

@@ -67,7 +67,7 @@ absl::StatusOr<RunRecord> SmallRuns::Reference(const SmallRun& run) {
   LabRun train(*folder);
   absl::Status status = train.Start(
       "train", [](std::vector<std::string> command) { return command; }, "shoal",
-      {"train", "--resume", *folder, "--actors", "2", "--learner_threads", "2"});
+      {"train", "--resume", *folder, "--actors", "2", "--learner_threads", "2", "--artifacts", "data"});
   if (status.ok()) status = train.WaitForEnd("train");
   if (!status.ok()) return status;
   auto result = RecordOf(*folder);

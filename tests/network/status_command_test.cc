@@ -28,7 +28,8 @@ TEST(StatusCommandTest, FindsALocalRunWhileItIsOnAndWhatBecameOfIt) {
   EXPECT_EQ(never.code, 3) << never.out;
   EXPECT_THAT(never.error, HasSubstr("was never started"));
 
-  Running train(place, {"train", "--resume", *folder, "--actors", "1", "--learner_threads", "1"});
+  Running train(place, {"train", "--resume", *folder, "--actors", "1", "--learner_threads", "1",
+                         "--artifacts", "data"});
   nlohmann::json status;
   ASSERT_TRUE(train.WaitUntil([&] {
     const Finished asked = Shoal(place, ask);
