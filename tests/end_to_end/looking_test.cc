@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
-#include "tests/end_to_end/small_run.h"
+#include "tests/end_to_end/looking.h"
 
 namespace shoal {
 namespace {
@@ -11,25 +11,6 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
-
-class Looking : public Train {
- protected:
-  Finished Look(std::vector<std::string> arguments) {
-    arguments.insert(arguments.end(), {"--out", place_.Path("runs")});
-    return Shoal(place_, std::move(arguments));
-  }
-  json Json(std::vector<std::string> arguments) {
-    arguments.insert(arguments.end(), {"-o", "json"});
-    const Finished finished = Shoal(place_, std::move(arguments));
-    EXPECT_EQ(finished.code, 0) << finished.error;
-    return json::parse(finished.out, nullptr, /*allow_exceptions=*/false);
-  }
-  // What the run's folder says of its coordinator.
-  std::string Address(const std::string& name) const {
-    const std::string text = place_.Read("runs/" + name + "/coordinator.address");
-    return text.substr(0, text.find('\n'));
-  }
-};
 
 TEST_F(Looking, ShowsARunningRunOverItsCoordinatorAlone) {
   Running run(place_, Small(place_, "on", {"--actors", "1"}, "9:70,12:70"));
