@@ -41,18 +41,16 @@ void LeaseTable::Add(const ItemKey& item) {
 void LeaseTable::Remove(const ItemKey& item) {
   auto found = items_.find(item);
   if (found == items_.end()) return;
-  for (uint64_t fencing : found->second.leases) {
-    auto lease = leases_.find(fencing);
-    if (lease == leases_.end()) continue;
+  for (const uint64_t fencing : found->second.leases) {
+    LeaseRecord& lease = leases_.at(fencing);
     // Its result may still come, also where the lease had expired.
-    if (lease->second.outcome != LeaseOutcome::kDone &&
-        lease->second.outcome != LeaseOutcome::kDuplicate) {
+    if (lease.outcome != LeaseOutcome::kDone && lease.outcome != LeaseOutcome::kDuplicate) {
       retired_[fencing] = item;
       if (retired_.size() > kRetired) retired_.erase(retired_.begin());
     }
-    End(lease->second, LeaseOutcome::kCancelled, lease->second.offered_at);
-    leases_.erase(lease);
+    End(lease, LeaseOutcome::kCancelled, lease.offered_at);
   }
+  for (const uint64_t fencing : found->second.leases) leases_.erase(fencing);
   available_.erase(item);
   items_.erase(found);
 }
@@ -77,26 +75,26 @@ std::optional<LeaseGrant> LeaseTable::Offer(WorkerId worker, absl::Time now) {
 
 bool LeaseTable::MayOffer(absl::Time now) const {
   if (!available_.empty()) return true;
-  return !by_age_.empty() && now - by_age_.begin()->first >= options_.backup_minimum;
+  for (const ItemKind kind : {ItemKind::kRollout, ItemKind::kEvaluation}) {
+    const auto& oldest = doublable_[static_cast<int>(kind)];
+    if (!oldest.empty() && now - oldest.begin()->first >= BackupAge(kind)) return true;
+  }
+  return false;
 }
 
 std::optional<LeaseGrant> LeaseTable::OfferBackup(WorkerId worker, absl::Time now) {
-  std::optional<absl::Duration> thresholds[2];
-  for (const auto& [offered_at, fencing] : by_age_) {
-    const absl::Duration age = now - offered_at;
-    // All that follow are younger still.
-    if (age < options_.backup_minimum) break;
-    const ItemKey& key = leases_.at(fencing).item;
-    const Item& item = items_.at(key);
-    if (item.done || Holds(item, worker) || ActiveLeases(item) > 1) continue;
-    std::optional<absl::Duration>& threshold = thresholds[static_cast<int>(key.kind)];
-    if (!threshold) {
-      threshold =
-          std::max(options_.backup_minimum, MedianDuration(key.kind) * options_.backup_factor);
+  const std::pair<absl::Time, uint64_t>* found = nullptr;
+  for (const ItemKind kind : {ItemKind::kRollout, ItemKind::kEvaluation}) {
+    for (const auto& lease : doublable_[static_cast<int>(kind)]) {
+      // All that follow are younger still.
+      if (now - lease.first < BackupAge(kind)) break;
+      if (leases_.at(lease.second).worker == worker) continue;
+      if (found == nullptr || lease < *found) found = &lease;
+      break;
     }
-    if (age >= *threshold) return Grant(key, worker, now);
   }
-  return std::nullopt;
+  if (found == nullptr) return std::nullopt;
+  return Grant(leases_.at(found->second).item, worker, now);
 }
 
 // The key by value: callers name it by what is erased here.
@@ -108,10 +106,11 @@ LeaseGrant LeaseTable::Grant(ItemKey key, WorkerId worker, absl::Time now) {
   lease.worker = worker;
   lease.offered_at = now;
   lease.deadline = now + options_.lease_time;
-  items_.at(key).leases.push_back(fencing);
+  Item& item = items_.at(key);
+  item.leases.push_back(fencing);
   available_.erase(key);
   by_worker_.emplace(worker, fencing);
-  by_age_.emplace(now, fencing);
+  NoteDoublable(item);
   ++offered_;
   return LeaseGrant{fencing, key};
 }
@@ -161,10 +160,12 @@ bool LeaseTable::Complete(uint64_t fencing, absl::Time now) {
       durations[next % kDurations] = now - lease.offered_at;
     }
     ++next;
+    backup_age_[static_cast<int>(lease.item.kind)].reset();
   }
   End(lease, first ? LeaseOutcome::kDone : LeaseOutcome::kDuplicate, now);
   item.done = true;
   item.failures = 0;
+  NoteDoublable(item);
   available_.erase(lease.item);
   return first;
 }
@@ -189,6 +190,7 @@ void LeaseTable::Reopen(const ItemKey& key) {
     return;
   }
   found->second.done = false;
+  NoteDoublable(found->second);
   MakeAvailableIfFree(key);
 }
 
@@ -227,7 +229,7 @@ void LeaseTable::End(LeaseRecord& lease, LeaseOutcome outcome, absl::Time now) {
   lease.outcome = outcome;
   lease.ended_at = now;
   by_worker_.erase({lease.worker, lease.fencing});
-  by_age_.erase({lease.offered_at, lease.fencing});
+  NoteDoublable(items_.at(lease.item));
   ++ended_by_[static_cast<size_t>(outcome)];
   ended_.push_back(lease);
 }
@@ -260,11 +262,31 @@ std::vector<uint64_t> LeaseTable::LeasesOf(WorkerId worker) const {
   return leases;
 }
 
-absl::Duration LeaseTable::MedianDuration(ItemKind kind) const {
-  std::vector<absl::Duration> sorted = durations_[static_cast<int>(kind)];
-  if (sorted.empty()) return absl::ZeroDuration();
-  std::sort(sorted.begin(), sorted.end());
-  return sorted[sorted.size() / 2];
+void LeaseTable::NoteDoublable(const Item& item) {
+  const bool alone = !item.done && ActiveLeases(item) == 1;
+  for (const uint64_t fencing : item.leases) {
+    const LeaseRecord& lease = leases_.at(fencing);
+    auto& doublable = doublable_[static_cast<int>(lease.item.kind)];
+    if (alone && lease.outcome == LeaseOutcome::kActive) {
+      doublable.emplace(lease.offered_at, fencing);
+    } else {
+      doublable.erase({lease.offered_at, fencing});
+    }
+  }
+}
+
+absl::Duration LeaseTable::BackupAge(ItemKind kind) const {
+  std::optional<absl::Duration>& age = backup_age_[static_cast<int>(kind)];
+  if (!age) {
+    age = options_.backup_minimum;
+    std::vector<absl::Duration> finished = durations_[static_cast<int>(kind)];
+    if (!finished.empty()) {
+      const auto median = finished.begin() + static_cast<int64_t>(finished.size() / 2);
+      std::nth_element(finished.begin(), median, finished.end());
+      age = std::max(*age, *median * options_.backup_factor);
+    }
+  }
+  return *age;
 }
 
 }  // namespace shoal

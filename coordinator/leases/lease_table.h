@@ -128,7 +128,7 @@ class LeaseTable {
 
   // Items nobody holds, and leases in force.
   int available() const { return static_cast<int>(available_.size()); }
-  int active() const { return static_cast<int>(by_age_.size()); }
+  int active() const { return static_cast<int>(by_worker_.size()); }
   // Leases offered, and those that ended so, since the table was made.
   int64_t offered() const { return offered_; }
   int64_t ended(LeaseOutcome outcome) const { return ended_by_[static_cast<size_t>(outcome)]; }
@@ -148,8 +148,11 @@ class LeaseTable {
   int ActiveLeases(const Item& item) const;
   std::optional<LeaseGrant> OfferBackup(WorkerId worker, absl::Time now);
   std::vector<uint64_t> LeasesOf(WorkerId worker) const;
-  absl::Duration MedianDuration(ItemKind kind) const;
   void MakeAvailableIfFree(const ItemKey& key);
+  // Whether the item's active lease may be doubled has changed.
+  void NoteDoublable(const Item& item);
+  // Leases of this kind that are as old may be doubled.
+  absl::Duration BackupAge(ItemKind kind) const;
 
   LeaseOptions options_;
   uint64_t next_fencing_;
@@ -158,15 +161,18 @@ class LeaseTable {
   std::map<ItemKey, Item> items_;
   std::set<ItemKey> available_;
   std::map<uint64_t, LeaseRecord> leases_;
-  // The active ones among them by worker, and the oldest first: there may be a thousand of these, and
-  // many thousands that have ended, so that nothing that happens at every message may look at all.
+  // The active ones among them by worker; and by kind, the oldest first, those that are the only active
+  // one of an item that is not done. There may be a thousand of these, and many thousands that have
+  // ended, so that nothing that happens at every message may look at all.
   std::set<std::pair<WorkerId, uint64_t>> by_worker_;
-  std::set<std::pair<absl::Time, uint64_t>> by_age_;
+  std::set<std::pair<absl::Time, uint64_t>> doublable_[2];
   std::vector<LeaseRecord> ended_;
   std::map<uint64_t, ItemKey> retired_;
   // Durations of the latest finished leases by kind, for backup tasks.
   std::vector<absl::Duration> durations_[2];
   size_t next_duration_[2] = {0, 0};
+  // Made when it is asked for; a finished lease changes it.
+  mutable std::optional<absl::Duration> backup_age_[2];
 };
 
 }  // namespace shoal

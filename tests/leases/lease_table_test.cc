@@ -134,6 +134,27 @@ TEST_F(LeaseTableTest, KnowsWhenThereIsNothingForAnybody) {
   EXPECT_FALSE(table_.MayOffer(At(100)));
 }
 
+TEST_F(LeaseTableTest, ALeaseMayBeDoubledWhileItIsTheOnlyOneOfAnItemThatIsNotDone) {
+  table_.Add(Shard(1, 0));
+  table_.Offer(kAnn, At(0));
+  EXPECT_TRUE(table_.MayOffer(At(2)));
+  const auto backup = table_.Offer(kBob, At(2));
+  EXPECT_FALSE(table_.MayOffer(At(9))) << "doubled";
+  table_.WorkerGone(kAnn, At(9));
+  EXPECT_TRUE(table_.MayOffer(At(9))) << "the backup has run long enough, too";
+  const auto third = table_.Offer(kAnn, At(9));
+  ASSERT_TRUE(third);
+  table_.Complete(backup->fencing, At(10));
+  EXPECT_FALSE(table_.MayOffer(At(100))) << "done, though a lease is still active";
+  EXPECT_EQ(table_.active(), 1);
+  table_.Reopen(Shard(1, 0));
+  EXPECT_TRUE(table_.MayOffer(At(100))) << "not done any more";
+  EXPECT_EQ(table_.Offer(kBob, At(100))->item, Shard(1, 0));
+  table_.RemoveGroup(ItemKind::kRollout, 1);
+  EXPECT_FALSE(table_.MayOffer(At(200)));
+  EXPECT_EQ(table_.active(), 0);
+}
+
 // Against all leases looked at one by one, as a table of few would do.
 TEST_F(LeaseTableTest, DeadlinesAndLossesAreThoseOfEachWorkersOwnLeases) {
   constexpr int kLeases = 300;
