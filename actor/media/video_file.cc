@@ -12,10 +12,10 @@ extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/opt.h>
-#include <libswscale/swscale.h>
 }
 
 #include "absl/strings/str_cat.h"
+#include "actor/media/yuv.h"
 #include "common/files.h"
 
 namespace shoal {
@@ -29,7 +29,6 @@ struct Deleter {
   void operator()(AVCodecContext* p) const { avcodec_free_context(&p); }
   void operator()(AVFrame* p) const { av_frame_free(&p); }
   void operator()(AVPacket* p) const { av_packet_free(&p); }
-  void operator()(SwsContext* p) const { sws_freeContext(p); }
 };
 
 template <typename T>
@@ -46,7 +45,10 @@ std::string TemporaryName(const std::string& path) {
 class Mp4File : public VideoFile {
  public:
   Mp4File(std::string path, const VideoFileOptions& options)
-      : path_(std::move(path)), temporary_(TemporaryName(path_)), options_(options) {}
+      : path_(std::move(path)),
+        temporary_(TemporaryName(path_)),
+        options_(options),
+        converter_(options.width, options.height) {}
 
   ~Mp4File() override {
     format_.reset();
@@ -66,7 +68,7 @@ class Mp4File : public VideoFile {
     return absl::InternalError(absl::StrCat(what, ": ", av_make_error_string(text, sizeof text, code)));
   }
   absl::Status OpenEncoder();
-  absl::Status OpenScaler();
+  absl::Status OpenFrame();
   // Hands a frame to the encoder (null: that was the last one) and writes what comes out.
   absl::Status Encode(const AVFrame* frame);
 
@@ -80,7 +82,7 @@ class Mp4File : public VideoFile {
   Owned<AVCodecContext> encoder_;
   Owned<AVFrame> frame_;
   Owned<AVPacket> packet_;
-  Owned<SwsContext> scaler_;
+  YuvConverter converter_;
   AVStream* stream_ = nullptr;  // of format_
 };
 
@@ -90,7 +92,7 @@ absl::Status Mp4File::Open() {
   if (code < 0) return Error("write", code);
   format_.reset(format);
   if (absl::Status status = OpenEncoder(); !status.ok()) return status;
-  if (absl::Status status = OpenScaler(); !status.ok()) return status;
+  if (absl::Status status = OpenFrame(); !status.ok()) return status;
 
   // The prefix, since a path with a colon would be taken for another protocol's. The muxer opens the
   // file a second time by its url to move the index to the front.
@@ -144,7 +146,7 @@ absl::Status Mp4File::OpenEncoder() {
   return copied < 0 ? Error("encode", copied) : absl::OkStatus();
 }
 
-absl::Status Mp4File::OpenScaler() {
+absl::Status Mp4File::OpenFrame() {
   frame_.reset(av_frame_alloc());
   if (!frame_) return Error("encode", AVERROR(ENOMEM));
   frame_->format = encoder_->pix_fmt;
@@ -152,24 +154,16 @@ absl::Status Mp4File::OpenScaler() {
   frame_->height = options_.height;
   frame_->color_range = encoder_->color_range;
   frame_->colorspace = encoder_->colorspace;
-  if (const int code = av_frame_get_buffer(frame_.get(), 0); code < 0) return Error("encode", code);
-  scaler_.reset(sws_getContext(options_.width, options_.height, AV_PIX_FMT_BGR0, options_.width,
-                               options_.height, encoder_->pix_fmt, SWS_FAST_BILINEAR, nullptr, nullptr,
-                               nullptr));
-  if (!scaler_) return Error("encode", AVERROR(EINVAL));
-  // The colours that the file says it has: BT.709, limited range.
-  const int* bt709 = sws_getCoefficients(SWS_CS_ITU709);
-  sws_setColorspaceDetails(scaler_.get(), bt709, /*srcRange=*/1, bt709, /*dstRange=*/0, 0, 1 << 16,
-                           1 << 16);
-  return absl::OkStatus();
+  const int code = av_frame_get_buffer(frame_.get(), 0);
+  return code < 0 ? Error("encode", code) : absl::OkStatus();
 }
 
 absl::Status Mp4File::Add(const uint8_t* pixels, int stride) {
-  // The encoder may still hold the last frame's buffer.
+  // The encoder may still hold the last frame's buffer; a new one has what was in it.
   if (const int code = av_frame_make_writable(frame_.get()); code < 0) return Error("encode", code);
-  const uint8_t* planes[1] = {pixels};
-  const int strides[1] = {stride};
-  sws_scale(scaler_.get(), planes, strides, 0, options_.height, frame_->data, frame_->linesize);
+  const auto& data = frame_->data;
+  const auto& strides = frame_->linesize;
+  converter_.Convert(pixels, stride, {{data[0], data[1], data[2]}, {strides[0], strides[1], strides[2]}});
   frame_->pts = frames_++;
   return Encode(frame_.get());
 }

@@ -15,6 +15,7 @@
 #include "common/options.h"
 #include "coordinator/artifacts/stale_files.h"
 #include "coordinator/cli/find_policy.h"
+#include "coordinator/cli/video_jobs.h"
 #include "coordinator/store/evaluation_episodes.h"
 #include "coordinator/store/run_store.h"
 #include "learner/checkpoint/checkpoint.h"
@@ -97,9 +98,15 @@ void Tell(const std::function<void(const std::string&)>& listener, const std::st
   if (listener) listener(text);
 }
 
-// The worst scenes of one evaluation; returns how many videos were made.
-absl::StatusOr<int> WorstOf(const RunSource& run, const RunVideoOptions& options,
-                            const EvaluationRow& row) {
+// A video of an evaluation's scene, and how the scene went there.
+struct WorstScene {
+  VideoJob job;
+  v1::EvaluationEpisode episode;
+};
+
+// Adds the worst scenes of one evaluation.
+absl::Status AddWorstOf(const RunSource& run, const RunVideoOptions& options,
+                        const EvaluationRow& row, std::vector<WorstScene>& scenes) {
   const auto spec = nlohmann::json::parse(row.spec, nullptr, /*allow_exceptions=*/false);
   if (!spec.is_object() || !spec.contains("policy_sha256") || !spec["policy_sha256"].is_string() ||
       !spec.contains("escape_boost_speed") || !spec["escape_boost_speed"].is_number()) {
@@ -114,11 +121,9 @@ absl::StatusOr<int> WorstOf(const RunSource& run, const RunVideoOptions& options
                       absl::IsNotFound(checkpoint.status())
                           ? "not kept (kept are those of every --checkpoint_interval, and of evaluations with --tail_replay_count)"
                           : absl::StrCat("damaged: ", checkpoint.status().message())));
-    return 0;
+    return absl::OkStatus();
   }
   if (!checkpoint.ok()) return checkpoint.status();
-  auto player = PlayerOf(run, absl::StrCat("iter_", row.iteration));
-  if (!player.ok()) return player.status();
   auto episodes = LoadEpisodes(run.store, row.id);
   if (!episodes.ok()) return episodes.status();
   const std::vector<int> order = WorstFirst(*episodes);
@@ -136,19 +141,27 @@ absl::StatusOr<int> WorstOf(const RunSource& run, const RunVideoOptions& options
                                   row.iteration, scene, rank, episode.seed());
     const std::string path = absl::StrFormat("%s/media/tail_iter%03d_rank%d_ep%d.mp4",
                                              options.run_dir, row.iteration, rank, scene);
-    auto shown = WriteSceneVideo(run.world, video, *player->player, path);
-    if (!shown.ok()) return shown.status();
-    Tell(options.made, Described(path, *shown));
-    const bool whole = video.max_steps == kHorizon;
-    if (whole && !std::equal(shown->death_step.begin(), shown->death_step.end(),
-                             episode.death_step().begin(), episode.death_step().end())) {
-      Tell(options.skipped,
-           absl::StrCat(path, " is not what was evaluated: there ", Alive(episode.death_step()),
-                        " fish were alive at the end (the run's actors had another kernel: ",
-                        run.info.kernel_id, ")"));
-    }
+    auto player = [&run, folder = absl::StrCat("iter_", row.iteration)] {
+      return PlayerOf(run, folder);
+    };
+    scenes.push_back({VideoJob{path, std::move(video), std::move(player)}, episode});
   }
-  return count;
+  return absl::OkStatus();
+}
+
+void TellOf(const RunSource& run, const RunVideoOptions& options, const WorstScene& scene,
+            const SceneVideo& shown) {
+  const std::string& path = scene.job.path;
+  const v1::EvaluationEpisode& episode = scene.episode;
+  Tell(options.made, Described(path, shown));
+  const bool whole = scene.job.options.max_steps == kHorizon;
+  if (whole && !std::equal(shown.death_step.begin(), shown.death_step.end(),
+                           episode.death_step().begin(), episode.death_step().end())) {
+    Tell(options.skipped,
+         absl::StrCat(path, " is not what was evaluated: there ", Alive(episode.death_step()),
+                      " fish were alive at the end (the run's actors had another kernel: ",
+                      run.info.kernel_id, ")"));
+  }
 }
 
 struct ChosenPolicy {
@@ -193,7 +206,7 @@ absl::StatusOr<int> MakeWorstVideos(const RunVideoOptions& options) {
   if (!evaluations.ok()) return evaluations.status();
   absl::Status status = PrepareFolder(absl::StrCat(options.run_dir, "/media"));
   if (!status.ok()) return status;
-  int videos = 0;
+  std::vector<WorstScene> scenes;
   std::vector<int64_t> there;
   bool found = false;
   for (const EvaluationRow& row : *evaluations) {
@@ -201,11 +214,16 @@ absl::StatusOr<int> MakeWorstVideos(const RunVideoOptions& options) {
     there.push_back(row.iteration);
     if (options.iteration && row.iteration != *options.iteration) continue;
     found = true;
-    auto made = WorstOf(*run, options, row);
-    if (!made.ok()) return made.status();
-    videos += *made;
+    status = AddWorstOf(*run, options, row, scenes);
+    if (!status.ok()) return status;
   }
-  if (found) return videos;
+  std::vector<VideoJob> jobs;
+  for (const WorstScene& scene : scenes) jobs.push_back(scene.job);
+  status = MakeVideos(run->world, jobs, [&](size_t i, const SceneVideo& shown) {
+    TellOf(*run, options, scenes[i], shown);
+  });
+  if (!status.ok()) return status;
+  if (found) return static_cast<int>(jobs.size());
   return absl::NotFoundError(absl::StrCat(
       run->store.path(), " has no finished multi-evaluation",
       options.iteration ? absl::StrCat(" of iteration ", *options.iteration) : "",

@@ -2,7 +2,8 @@
 //
 // Scenes are played once more, in the run's own world, by the checkpoint that was evaluated, with the
 // inference of this build. Reads run.db and checkpoints, also while the run is on; writes into the
-// run's media/ or where it is told to. One thread at a time.
+// run's media/ or where it is told to. A caller's threads one at a time; videos of evaluations are made
+// several at a time.
 #pragma once
 
 #include <array>
@@ -30,7 +31,7 @@ struct RunVideoOptions {
   // Told what was made ("PATH: ..."), and what was not and why. May be empty.
   std::function<void(const std::string&)> made;
   std::function<void(const std::string&)> skipped;
-  // Asked before every frame; true ends the work with Cancelled. May be empty.
+  // Asked before every frame, by several threads; true ends the work with Cancelled. May be empty.
   std::function<bool()> cancelled;
 };
 
