@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "common/mutexes.h"
 #include "common/rpc.h"
 #include "common/rpc_counts.h"
 #include "common/rpc_tls.h"
@@ -72,6 +73,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(std::string_view a
   }
   const auto credentials = Credentials(*parsed, options);
   if (!credentials.ok()) return credentials.status();
+  SetUpMutexes();
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories;
   factories.push_back(CountClientRpcs());
   return grpc::experimental::CreateCustomChannelWithInterceptors(

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iterator>
 
@@ -77,45 +78,51 @@ Table& Clients() {
   return table;
 }
 
+double SecondsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
 // One call. What it does not see the end of was cancelled.
 class Call final : public grpc::experimental::Interceptor {
  public:
-  Call(Table& table, const char* path, InterceptionHookPoints end)
-      : table_(table), method_(MethodName(path)), end_(end) {
+  Call(Table& table, std::string method, InterceptionHookPoints end)
+      : table_(table), method_(std::move(method)), end_(end) {
     table_.Began(method_);
   }
-  ~Call() override { table_.Ended(method_, code_, seconds_ < 0 ? Passed() : seconds_); }
+  ~Call() override { table_.Ended(method_, code_, seconds_ < 0 ? SecondsSince(begin_) : seconds_); }
 
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(end_)) {
       const grpc::Status* const status = end_ == InterceptionHookPoints::POST_RECV_STATUS
                                              ? methods->GetRecvStatus()
                                              : nullptr;
-      seconds_ = Passed();
+      seconds_ = SecondsSince(begin_);
       code_ = status != nullptr ? status->error_code() : methods->GetSendStatus().error_code();
     }
     methods->Proceed();
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-  double Passed() const {
-    return std::chrono::duration<double>(Clock::now() - begin_).count();
-  }
-
   Table& table_;
   const std::string method_;
-  const Clock::time_point begin_ = Clock::now();
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   double seconds_ = -1;  // Until its status was there.
   const InterceptionHookPoints end_;
   grpc::StatusCode code_ = grpc::StatusCode::CANCELLED;
 };
 
+bool CountsItself(const std::string& method) {
+  return std::find(std::begin(CountedStream::kMethods), std::end(CountedStream::kMethods), method) !=
+         std::end(CountedStream::kMethods);
+}
+
 class ServerFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
   grpc::experimental::Interceptor* CreateServerInterceptor(
       grpc::experimental::ServerRpcInfo* info) override {
-    return new Call(Servers(), info->method(), InterceptionHookPoints::PRE_SEND_STATUS);
+    std::string method = MethodName(info->method());
+    if (CountsItself(method)) return nullptr;
+    return new Call(Servers(), std::move(method), InterceptionHookPoints::PRE_SEND_STATUS);
   }
 };
 
@@ -123,7 +130,7 @@ class ClientFactory final : public grpc::experimental::ClientInterceptorFactoryI
  public:
   grpc::experimental::Interceptor* CreateClientInterceptor(
       grpc::experimental::ClientRpcInfo* info) override {
-    return new Call(Clients(), info->method(), InterceptionHookPoints::POST_RECV_STATUS);
+    return new Call(Clients(), MethodName(info->method()), InterceptionHookPoints::POST_RECV_STATUS);
   }
 };
 
@@ -133,6 +140,11 @@ RpcCounts ServerRpcs() { return Servers().counts(); }
 RpcCounts ClientRpcs() { return Clients().counts(); }
 RpcSeconds ServerRpcSeconds() { return Servers().seconds(); }
 RpcSeconds ClientRpcSeconds() { return Clients().seconds(); }
+
+CountedStream::CountedStream(std::string_view method) : method_(method) {
+  Servers().Began(method_);
+}
+CountedStream::~CountedStream() { Servers().Ended(method_, code_, SecondsSince(begin_)); }
 
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> CountServerRpcs() {
   return std::make_unique<ServerFactory>();

@@ -6,11 +6,14 @@
 
 #include <grpcpp/support/client_interceptor.h>
 #include <grpcpp/support/server_interceptor.h>
+#include <grpcpp/support/status.h>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "common/metrics/instruments.h"
@@ -32,6 +35,29 @@ RpcCounts ClientRpcs();
 using RpcSeconds = std::map<std::string, SecondsSnapshot>;
 RpcSeconds ServerRpcSeconds();
 RpcSeconds ClientRpcSeconds();
+
+// One call of a server that counts itself: an interceptor makes gRPC send every message's event once
+// more through its completion queue, which a stream of many small messages should not pay. Counted at
+// the end of its life, with the code it was given, CANCELLED where it was given none.
+class CountedStream {
+ public:
+  // The only methods that are counted so, and not by CountServerRpcs.
+  static constexpr std::string_view kMethods[] = {"WorkerService.Work", "LearnerService.Learn"};
+
+  // One of kMethods.
+  explicit CountedStream(std::string_view method);
+  ~CountedStream();
+  CountedStream(const CountedStream&) = delete;
+  CountedStream& operator=(const CountedStream&) = delete;
+
+  // Not at the same time as the destructor.
+  void Ends(grpc::StatusCode code) { code_ = code; }
+
+ private:
+  const std::string method_;
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  grpc::StatusCode code_ = grpc::StatusCode::CANCELLED;
+};
 
 // Count the calls of the server or channel that they are given to.
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> CountServerRpcs();

@@ -22,6 +22,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/logging.h"
+#include "common/mutexes.h"
 #include "common/rpc.h"
 #include "common/rpc_counts.h"
 #include "common/rpc_tls.h"
@@ -192,6 +193,7 @@ void SetInterceptors(grpc::ServerBuilder& builder) {
 void SetUpPlugins() {
   static absl::once_flag once;
   absl::call_once(once, [] {
+    SetUpMutexes();
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   });

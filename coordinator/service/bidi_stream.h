@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <deque>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -24,6 +25,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/rpc.h"
+#include "common/rpc_counts.h"
 #include "coordinator/service/stream_guard.h"
 
 namespace shoal {
@@ -41,13 +43,14 @@ template <class Request, class Response>
 class BidiStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                    public GuardedStream {
  public:
-  // service: the method's name, for the log. The guard must outlive the stream.
-  BidiStream(grpc::CallbackServerContext* context, StreamGuard* guard, const char* service,
+  // method: one of CountedStream::kMethods. The guard must outlive the stream.
+  BidiStream(grpc::CallbackServerContext* context, StreamGuard* guard, std::string_view method,
              const BidiLimits& limits)
       : context_(context),
         peer_(context->peer()),
         guard_(guard),
-        service_(service),
+        service_(method.substr(method.find('.') + 1)),
+        count_(method),
         limits_(limits) {
     SetDeadline(absl::Now() + limits.hello);
   }
@@ -199,13 +202,15 @@ class BidiStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   void FinishOnce() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (finished_) return;
     finished_ = true;
+    count_.Ends(status_.error_code());
     this->Finish(status_);
   }
 
   grpc::CallbackServerContext* const context_;
   const std::string peer_;  // The context forgets it when the stream is cancelled.
   StreamGuard* const guard_;
-  const char* const service_;
+  const std::string service_;  // For the log.
+  CountedStream count_;
   const BidiLimits limits_;
   grpc::ByteBuffer incoming_;
   absl::Mutex mutex_;

@@ -46,7 +46,7 @@ class WorkerStream final : public BidiStream<v1::WorkRequest, v1::WorkResponse>,
  public:
   WorkerStream(grpc::CallbackServerContext* context, RunHost* host, StreamGuard* guard,
                const PeerLimits& limits)
-      : BidiStream(context, guard, "Work", ToBidiLimits(limits)), host_(host), limits_(limits) {}
+      : BidiStream(context, guard, "WorkerService.Work", ToBidiLimits(limits)), host_(host), limits_(limits) {}
 
   void Send(v1::WorkResponse response) override {
     if (response.has_welcome()) {
@@ -138,7 +138,7 @@ class LearnerStream final : public BidiStream<v1::LearnRequest, v1::LearnRespons
  public:
   LearnerStream(grpc::CallbackServerContext* context, RunHost* host, StreamGuard* guard,
                 const PeerLimits& limits)
-      : BidiStream(context, guard, "Learn", ToBidiLimits(limits)), host_(host), limits_(limits) {}
+      : BidiStream(context, guard, "LearnerService.Learn", ToBidiLimits(limits)), host_(host), limits_(limits) {}
 
   void Send(v1::LearnResponse response) override {
     if (response.has_welcome()) {

@@ -1,7 +1,9 @@
 #include "coordinator/service/run_seat.h"
 
 #include <cstdint>
+#include <string_view>
 
+#include "common/rpc_counts.h"
 #include "google/protobuf/duration.pb.h"
 
 namespace shoal {
@@ -19,10 +21,11 @@ grpc::Status NoRun() {
 class Dismissing final : public PeerReactor {
  public:
   template <class Response>
-  explicit Dismissing(const Response& response) {
+  Dismissing(std::string_view method, const Response& response) : count_(method) {
     bool own;
     const grpc::Status status =
         grpc::SerializationTraits<Response>::Serialize(response, &bytes_, &own);
+    count_.Ends(status.error_code());
     if (!status.ok()) {
       Finish(status);
       return;
@@ -32,11 +35,12 @@ class Dismissing final : public PeerReactor {
   void OnDone() override { delete this; }
 
  private:
+  CountedStream count_;
   grpc::ByteBuffer bytes_;
 };
 
 template <class Response>
-PeerReactor* Dismiss(absl::Duration come_again) {
+PeerReactor* Dismiss(std::string_view method, absl::Duration come_again) {
   Response response;
   v1::Dismissal* dismissal = response.mutable_dismissal();
   dismissal->set_reason(v1::Dismissal::REASON_NO_RUN);
@@ -44,7 +48,7 @@ PeerReactor* Dismiss(absl::Duration come_again) {
   const int64_t nanos = absl::ToInt64Nanoseconds(come_again);
   dismissal->mutable_come_again()->set_seconds(nanos / 1'000'000'000);
   dismissal->mutable_come_again()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
-  return new Dismissing(response);  // Deletes itself.
+  return new Dismissing(method, response);  // Deletes itself.
 }
 
 // To the run that is on.
@@ -102,13 +106,13 @@ bool RunSeat::Clear(absl::Time deadline) {
 PeerReactor* SeatWorkerService::Work(grpc::CallbackServerContext* context) {
   const RunSeat::Guest run(seat_);
   if (run.get() != nullptr) return run->workers.Work(context);
-  return Dismiss<v1::WorkResponse>(come_again_);
+  return Dismiss<v1::WorkResponse>("WorkerService.Work", come_again_);
 }
 
 PeerReactor* SeatLearnerService::Learn(grpc::CallbackServerContext* context) {
   const RunSeat::Guest run(seat_);
   if (run.get() != nullptr) return run->learners.Learn(context);
-  return Dismiss<v1::LearnResponse>(come_again_);
+  return Dismiss<v1::LearnResponse>("LearnerService.Learn", come_again_);
 }
 
 grpc::Status SeatRunService::GetStatus(grpc::ServerContext* context,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "common/mutexes.h"
 #include "coordinator/cli/prepare_run.h"
 #include "tests/bench/bench_programs.h"
 #include "tests/bench/simulated_peers.h"
@@ -115,6 +116,7 @@ int main(int argc, char** argv) {
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
+  shoal::SetUpMutexes();
   // Before gRPC starts threads.
   shoal::KeepOff(shoal::kProcessor);
   benchmark::Initialize(&argc, argv);
