@@ -35,9 +35,13 @@ absl::Status BadScene(int64_t evaluation, int64_t scene) {
 
 }  // namespace
 
-Evaluations::Evaluations(const v1::RunOptions& options, Planner* planner, RunStore* store,
+Evaluations::Evaluations(const v1::RunOptions& options, Planner* planner, SharedStore store,
                          LeaseTable* leases)
-    : options_(options), planner_(planner), store_(store), leases_(leases), best_(options) {}
+    : options_(options),
+      planner_(planner),
+      store_(std::move(store)),
+      leases_(leases),
+      best_(options) {}
 
 absl::Status Evaluations::Restore() {
   auto finished = store_->FinishedEvaluations();

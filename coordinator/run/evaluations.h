@@ -15,6 +15,7 @@
 #include "coordinator/evaluation/best_checkpoint.h"
 #include "coordinator/evaluation/summary.h"
 #include "coordinator/leases/lease_table.h"
+#include "coordinator/run/background.h"
 #include "coordinator/run/evaluation_board.h"
 #include "coordinator/run/planner.h"
 #include "coordinator/store/run_store.h"
@@ -27,7 +28,7 @@ namespace shoal {
 class Evaluations {
  public:
   // All must outlive this.
-  Evaluations(const v1::RunOptions& options, Planner* planner, RunStore* store,
+  Evaluations(const v1::RunOptions& options, Planner* planner, SharedStore store,
               LeaseTable* leases);
 
   // Judges what the store has of finished evaluations, so that gate and best checkpoint stand as
@@ -88,7 +89,7 @@ class Evaluations {
 
   v1::RunOptions options_;
   Planner* planner_;
-  RunStore* store_;
+  SharedStore store_;
   LeaseTable* leases_;
   EvaluationBoard board_;
   BestCheckpoint best_;

@@ -38,6 +38,8 @@ RolloutBoard::Verdict RolloutBoard::Accept(int shard, const std::string& bytes,
   result.learner_session = learner_session;
   if (!result.bytes.empty()) return Verdict::kRepeated;
   result.bytes = bytes;
+  result.next_state = std::move(*record.mutable_next_state());
+  record.clear_next_state();
   result.record = std::move(record);
   result.worker = worker;
   ++done_;
@@ -67,6 +69,13 @@ std::vector<v1::RolloutRecord> RolloutBoard::Records() const {
   records.reserve(results_.size());
   for (const ShardEntry& result : results_) records.push_back(result.record);
   return records;
+}
+
+std::vector<std::string> RolloutBoard::TakeNextStates() {
+  std::vector<std::string> states;
+  states.reserve(results_.size());
+  for (ShardEntry& result : results_) states.push_back(std::move(result.next_state));
+  return states;
 }
 
 v1::BeginUpdate RolloutBoard::UpdateOrder() const {

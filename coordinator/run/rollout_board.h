@@ -17,7 +17,9 @@ namespace shoal {
 struct ShardEntry {
   // The serialized RolloutRecord; empty: none yet.
   std::string bytes;
+  // But for next_state, which is large, and copied nowhere.
   v1::RolloutRecord record;
+  std::string next_state;
   // Name, build and CPU of the worker whose record this is.
   std::string worker;
   // Session of the learner that has the rows.
@@ -53,8 +55,10 @@ class RolloutBoard {
   // Forgets where the rows of a shard are.
   void ForgetRows(int shard) { results_[shard].learner_session.clear(); }
 
-  // All records in shard order; complete() must hold.
+  // All records in shard order, without next_state; complete() must hold.
   std::vector<v1::RolloutRecord> Records() const;
+  // Takes the shards' next states out, in order.
+  std::vector<std::string> TakeNextStates();
   v1::BeginUpdate UpdateOrder() const;
 
  private:

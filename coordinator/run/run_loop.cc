@@ -26,27 +26,27 @@ absl::StatusOr<std::unique_ptr<RunLoop>> RunLoop::Open(const RunLoopOptions& opt
 }
 
 absl::Status RunLoop::Restore(absl::Time now) {
-  auto fencing = run_.store->NextFencing(kFencingBlock);
+  auto fencing = Store()->NextFencing(kFencingBlock);
   if (!fencing.ok()) return fencing.status();
   LeaseOptions lease_options;
   lease_options.lease_time = options_.lease_time;
   leases_ = std::make_unique<LeaseTable>(lease_options, *fencing);
-  auto orders = run_.store->Orders();
+  auto orders = Store()->Orders();
   if (!orders.ok()) return orders.status();
-  auto last_plan = run_.store->LastPlan();
+  auto last_plan = Store()->LastPlan();
   if (!last_plan.ok()) return last_plan.status();
   orders_ = OrderBook(run_.options, *std::move(orders), *last_plan);
-  training_ = std::make_unique<Training>(run_.options, run_.planner.get(), run_.store.get(),
+  training_ = std::make_unique<Training>(run_.options, run_.planner.get(), Shared(),
                                          leases_.get(), &orders_);
   evaluations_ = std::make_unique<Evaluations>(run_.options, run_.planner.get(),
-                                               run_.store.get(), leases_.get());
+                                               Shared(), leases_.get());
   if (absl::Status status = training_->Restore(); !status.ok()) return status;
   if (absl::Status status = evaluations_->Restore(); !status.ok()) return status;
   if (absl::Status status = evaluations_->MakeDue(training_->committed(), orders_.Evaluated(), now); !status.ok()) {
     return status;
   }
   if (absl::Status status = RestoreRecent(); !status.ok()) return status;
-  if (absl::Status status = run_.store->SetStatus(RunState::kRunning, ""); !status.ok()) {
+  if (absl::Status status = Store()->SetStatus(RunState::kRunning, ""); !status.ok()) {
     return status;
   }
   LogInfo("run opened", {{"committed_iteration", training_->committed()},
@@ -68,17 +68,20 @@ absl::Status RunLoop::TryAdvance(absl::Time now) {
   if (!judged.ok()) return judged.status();
   if (*judged) {
     if (absl::Status s = evaluations_->MakeDue(training_->committed(), orders_.Evaluated(), now); !s.ok()) return s;
-    if (absl::Status s = run_.views->Update(*run_.store); !s.ok()) return s;
+    UpdateViews(now);
+    if (over()) return absl::OkStatus();
     SendRetain();
   }
   if (stopping_ && !training_->in_flight()) {
-    End(State::kStopped, "stopped by order");
+    background_->Settle(now);
+    if (!over()) End(State::kStopped, "stopped by order");
     return absl::OkStatus();
   }
   if (training_->committed() == training_->total() && evaluations_->idle() && learner_.ready &&
       learner_.retains_open == 0) {
     // The best checkpoint is in its place, too.
-    End(State::kDone, "");
+    background_->Settle(now);
+    if (!over()) End(State::kDone, "");
     return absl::OkStatus();
   }
   while (!stopping_ && !orders_.paused()) {
@@ -192,7 +195,7 @@ absl::StatusOr<v1::Order> RunLoop::GiveOrder(const v1::Order& asked, absl::Time 
       if (absl::Status status = run_.planner->CheckOptions(options); !status.ok()) return status;
     }
   }
-  if (absl::Status status = run_.store->AddOrder(*order); !status.ok()) {
+  if (absl::Status status = Store()->AddOrder(*order); !status.ok()) {
     Check(status);
     return status;
   }
@@ -205,6 +208,11 @@ absl::StatusOr<v1::Order> RunLoop::GiveOrder(const v1::Order& asked, absl::Time 
     Advance(now);
   }
   return orders_.orders()[static_cast<size_t>(order->id() - 1)];
+}
+
+void RunLoop::UpdateViews(absl::Time now) {
+  background_->Post([this] { return run_.views->Update(*run_.store); },
+                    [this](const absl::Status& status, absl::Time) { Check(status); }, now);
 }
 
 void RunLoop::Check(const absl::Status& status) {
@@ -224,8 +232,8 @@ void RunLoop::End(State state, const std::string& message) {
     LogInfo(state == State::kDone ? "run done" : "run stopped",
             {{"committed_iteration", training_->committed()}});
   }
-  absl::Status status = run_.store->RecordLeases(TakeEndedLeases());
-  status.Update(run_.store->SetStatus(recorded, message));
+  absl::Status status = Store()->RecordLeases(TakeEndedLeases());
+  status.Update(Store()->SetStatus(recorded, message));
   status.Update(run_.views->Sync());
   if (!status.ok()) LogError("the end of the run could not be recorded", {{"error", status}});
   const v1::Dismissal dismissal = MakeDismissal();

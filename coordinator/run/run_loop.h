@@ -1,6 +1,7 @@
 // The coordinator's run, as a state machine: actors and the learner come and go, results come in,
 // and out go leases, updates and commits. Everything happens inside an event method, in its caller's
-// thread, with the time passed in; no gRPC, no threads, no clock. Not thread safe.
+// thread, with the time passed in; no gRPC, no threads, no clock. What takes long beside them is given
+// to a Background, which by default does it at once. Not thread safe.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "absl/time/time.h"
 #include "coordinator/leases/lease_table.h"
 #include "coordinator/run/absent_peers.h"
+#include "coordinator/run/background.h"
 #include "coordinator/run/evaluations.h"
 #include "coordinator/run/open_run.h"
 #include "coordinator/run/ports.h"
@@ -47,6 +49,9 @@ class RunLoop {
   static absl::StatusOr<std::unique_ptr<RunLoop>> Open(const RunLoopOptions& options,
                                                        absl::Time now);
 
+  // From now on, for the rest of the loop's life; to be set before the first event.
+  void SetBackground(Background* background) { background_ = background; }
+
   // An actor opens its stream. FailedPrecondition: it does not fit this run (message says why); the
   // port is not kept then.
   absl::StatusOr<WorkerId> WorkerArrived(const v1::WorkerHello& hello, WorkerPort* port,
@@ -68,8 +73,8 @@ class RunLoop {
   // acts now, the others with a plan.
   absl::StatusOr<v1::Order> GiveOrder(const v1::Order& order, absl::Time now);
   const std::vector<v1::Order>& orders() const { return orders_.orders(); }
-  // For reports.
-  const RunStore& store() const { return *run_.store; }
+  // For reports, until the next event.
+  const RunStore& store() const { return *Store(); }
 
   v1::RunStatus Status(absl::Time now) const;
   RunNumbers Numbers(absl::Time now) const;
@@ -118,6 +123,7 @@ class RunLoop {
   void Alarm(const std::string& message);
   absl::Status OnReady(const v1::LearnerReady& ready);
   absl::Status OnUpdateDone(const v1::UpdateDone& done, absl::Time now);
+  absl::Status OnCommitted(const std::string& policy_sha256, absl::Time now);
   absl::Status OnUpdateFailed(const v1::UpdateFailed& failed);
   // Goes back to the last committed iteration whose checkpoint is whole.
   absl::Status OnCheckpointDamaged(const v1::CheckpointDamaged& damaged, absl::Time now);
@@ -125,6 +131,16 @@ class RunLoop {
   absl::Status OnLateResult(const Worker& worker, const v1::WorkResult& result);
   absl::Status OnLateScene(const Worker& worker, const v1::WorkResult& result);
 
+  // The store, once no work in the background uses it.
+  RunStore* Store() const {
+    background_->AwaitWork();
+    return run_.store.get();
+  }
+  SharedStore Shared() {
+    return SharedStore([this] { return Store(); });
+  }
+  // Brings the text files up to what run.db says, in the background.
+  void UpdateViews(absl::Time now);
   // A status that is not OK ends the run as failed.
   void Check(const absl::Status& status);
   // The run ends; peers are dismissed.
@@ -140,6 +156,8 @@ class RunLoop {
   absl::Status RestoreRecent();
 
   RunLoopOptions options_;
+  Foreground foreground_;
+  Background* background_ = &foreground_;
   OpenedRun run_;
   std::unique_ptr<LeaseTable> leases_;
   OrderBook orders_;

@@ -89,7 +89,7 @@ v1::Dismissal RunLoop::MakeDismissal() const {
 absl::StatusOr<WorkerId> RunLoop::WorkerArrived(const v1::WorkerHello& hello, WorkerPort* port,
                                                 absl::Time now) {
   if (absl::Status s = CheckProgram(hello, WorkerText(hello), options_.any_build); !s.ok()) return s;
-  if (absl::Status status = run_.store->SetKernelId(hello.kernel_id()); !status.ok()) {
+  if (absl::Status status = Store()->SetKernelId(hello.kernel_id()); !status.ok()) {
     return status;
   }
   const WorkerId id = next_worker_++;
@@ -241,6 +241,8 @@ void RunLoop::OnLearnerMessage(LearnerPort* port, const v1::LearnRequest& messag
 
 void RunLoop::LearnerGone(LearnerPort* port, absl::Time now) {
   if (learner_.port != port) return;
+  // What it has learned is committed, and the next one is welcomed with that.
+  background_->Settle(now);
   LogWarning("the learner left", {{"address", learner_.hello.address()}});
   if (!over()) {
     absent_.Left({true, "learner", learner_.hello.cpu(), learner_.hello.build(), 0,
@@ -261,20 +263,34 @@ absl::Status RunLoop::OnReady(const v1::LearnerReady& ready) {
 }
 
 absl::Status RunLoop::OnUpdateDone(const v1::UpdateDone& done, absl::Time now) {
-  std::vector<LeaseRow> ended = TakeEndedLeases();
-  auto committed = training_->Commit(done, std::move(ended), now);
-  if (!committed.ok()) return committed.status();
-  if (!*committed) return absl::OkStatus();
+  auto begun = training_->BeginCommit(done, now);
+  if (!begun.ok()) return begun.status();
+  if (!begun->has_value()) return absl::OkStatus();
+  auto commit = std::make_shared<IterationCommit>(**std::move(begun));
+  commit->leases = TakeEndedLeases();
+  background_->Post([this, commit] { return run_.store->CommitIteration(*commit); },
+                    [this, policy = commit->policy_sha256](absl::Status status, absl::Time then) {
+                      if (status.ok()) status = OnCommitted(policy, then);
+                      Check(status);
+                      Advance(then);
+                    },
+                    now);
+  return absl::OkStatus();
+}
+
+absl::Status RunLoop::OnCommitted(const std::string& policy_sha256, absl::Time now) {
+  const IterationMeasurements m = training_->Committed(policy_sha256);
   learner_failures_ = 0;
-  const IterationMeasurements& m = **committed;
   LogInfo("iteration committed",
-          {{"iteration", m.iteration}, {"rows", m.rows}, {"policy", done.policy_sha256()},
+          {{"iteration", m.iteration}, {"rows", m.rows}, {"policy", policy_sha256},
            {"survival_rate", m.survival_rate.value_or(-1)},
            {"rollout_seconds", m.rollout_seconds}, {"update_seconds", m.update_seconds}});
   recent_.Add({m.iteration, now, m.survival_rate, m.step_one_ne_high_speed_share, true});
+  if (over()) return absl::OkStatus();
   if (absl::Status status = evaluations_->MakeDue(m.iteration, orders_.Evaluated(), now); !status.ok()) return status;
   SendRetain();
-  return run_.views->Update(*run_.store);
+  UpdateViews(now);
+  return absl::OkStatus();
 }
 
 absl::Status RunLoop::OnUpdateFailed(const v1::UpdateFailed& failed) {
@@ -293,6 +309,7 @@ absl::Status RunLoop::OnCheckpointDamaged(const v1::CheckpointDamaged& damaged, 
     return absl::InvalidArgumentError(absl::StrCat("the learner reports a damaged checkpoint of iteration ",
                                                    damaged.iteration(), ", which it was not asked for"));
   }
+  background_->Settle(now);
   std::vector<std::pair<int64_t, std::string>> intact;
   for (const v1::CheckpointName& name : damaged.intact()) {
     intact.emplace_back(name.iteration(), name.policy_sha256());
@@ -338,11 +355,11 @@ absl::Status RunLoop::OnLateResult(const Worker& worker, const v1::WorkResult& r
   if (result.has_evaluation()) return OnLateScene(worker, result);
   v1::RolloutRecord record;
   if (!result.has_rollout() || !record.ParseFromString(result.rollout())) return absl::OkStatus();
-  auto committed = run_.store->ShardChecksum(record.iteration(), record.shard());
+  auto committed = Store()->ShardChecksum(record.iteration(), record.shard());
   if (absl::IsNotFound(committed.status())) return absl::OkStatus();
   if (!committed.ok()) return committed.status();
   if (*committed == Xxh3_128Hex(result.rollout())) return absl::OkStatus();
-  auto first = run_.store->ShardWorker(record.iteration(), record.shard());
+  auto first = Store()->ShardWorker(record.iteration(), record.shard());
   if (!first.ok()) return first.status();
   return Mismatch(ItemKey{ItemKind::kRollout, record.iteration(), record.shard()}, *first, worker);
 }
@@ -350,7 +367,7 @@ absl::Status RunLoop::OnLateResult(const Worker& worker, const v1::WorkResult& r
 absl::Status RunLoop::OnLateScene(const Worker& worker, const v1::WorkResult& result) {
   const auto item = leases_->FindRetired(result.fencing());
   if (!item) return absl::OkStatus();
-  auto scenes = run_.store->LoadEvaluationScenes(item->group);
+  auto scenes = Store()->LoadEvaluationScenes(item->group);
   if (!scenes.ok()) return scenes.status();
   for (const EvaluationScene& scene : *scenes) {
     if (scene.scene == item->index && scene.record != result.evaluation()) {

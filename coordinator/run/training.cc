@@ -21,9 +21,13 @@ std::string MeasurementsText(const IterationMeasurements& measurements,
 
 }  // namespace
 
-Training::Training(const v1::RunOptions& options, Planner* planner, RunStore* store,
+Training::Training(const v1::RunOptions& options, Planner* planner, SharedStore store,
                    LeaseTable* leases, OrderBook* orders)
-    : options_(options), planner_(planner), store_(store), leases_(leases), orders_(orders) {
+    : options_(options),
+      planner_(planner),
+      store_(std::move(store)),
+      leases_(leases),
+      orders_(orders) {
   shard_states_.resize(planner_->num_shards());
 }
 
@@ -150,7 +154,8 @@ absl::StatusOr<bool> Training::PlanNext(int64_t judged, absl::Time now) {
     return status;
   }
   orders_->Took(next, acting);
-  RolloutBoard board(planned.plan, std::move(planned.environments), shard_states_, *hash,
+  RolloutBoard board(planned.plan, std::move(planned.environments),
+                     std::exchange(shard_states_, {}), *hash,
                      static_cast<int>(options_.envs_per_shard()));
   Flight& flight = flights_.emplace(next, Flight(std::move(board), now)).first->second;
   planned_ = next;
@@ -211,10 +216,7 @@ absl::Status Training::FoldIfComplete(Flight& flight, absl::Time now) {
   flight.measurements = *std::move(measurements);
   flight.planner_state = planner_->SaveState();
   flight.tail_used = planner_->TailUsed();
-  for (int shard = 0; shard < flight.board.shards(); ++shard) {
-    flight.next_states.push_back(flight.board.result(shard).record.next_state());
-  }
-  shard_states_ = flight.next_states;
+  shard_states_ = flight.board.TakeNextStates();
   flight.folded = true;
   flight.folded_at = now;
   return absl::OkStatus();
@@ -230,7 +232,7 @@ std::optional<v1::BeginUpdate> Training::NextUpdate() {
 
 void Training::UpdateFailed(const v1::UpdateFailed& failed) {
   auto found = flights_.find(failed.iteration());
-  if (found == flights_.end() || updating_ != failed.iteration()) return;
+  if (found == flights_.end() || updating_ != failed.iteration() || committing_) return;
   updating_ = 0;
   for (int shard : failed.missing_shards()) {
     if (shard < 0 || shard >= found->second.board.shards()) continue;
@@ -239,9 +241,9 @@ void Training::UpdateFailed(const v1::UpdateFailed& failed) {
   OfferShards(found->second);
 }
 
-absl::StatusOr<std::optional<IterationMeasurements>> Training::Commit(
-    const v1::UpdateDone& done, std::vector<LeaseRow> ended_leases, absl::Time now) {
-  if (updating_ == 0 || done.iteration() != updating_) return std::nullopt;
+absl::StatusOr<std::optional<IterationCommit>> Training::BeginCommit(const v1::UpdateDone& done,
+                                                                     absl::Time now) {
+  if (updating_ == 0 || done.iteration() != updating_ || committing_) return std::nullopt;
   if (absl::Status status = CompareWithRewound(done); !status.ok()) return status;
   Flight& flight = flights_.at(updating_);
   flight.measurements.update = done.stats();
@@ -253,23 +255,26 @@ absl::StatusOr<std::optional<IterationMeasurements>> Training::Commit(
   commit.measurements = MeasurementsText(flight.measurements, orders_->ActingAt(updating_));
   commit.planner_state = flight.planner_state;
   commit.tail_used = flight.tail_used;
-  commit.leases = std::move(ended_leases);
   commit.states_to_drop = StatesToDrop(updating_);
   commit.committed_at = now;
   for (int shard = 0; shard < flight.board.shards(); ++shard) {
     const ShardEntry& entry = flight.board.result(shard);
     commit.shards.push_back(ShardResult{shard, entry.bytes, entry.worker});
   }
-  if (absl::Status status = store_->CommitIteration(commit); !status.ok()) return status;
+  committing_ = true;
+  return commit;
+}
 
+IterationMeasurements Training::Committed(const std::string& policy_sha256) {
   committed_ = updating_;
   updating_ = 0;
-  policy_sha256_[committed_] = done.policy_sha256();
-  last_ = flight.measurements;
+  committing_ = false;
+  policy_sha256_[committed_] = policy_sha256;
+  last_ = flights_.at(committed_).measurements;
   survival_rate_ = last_->survival_rate.value_or(survival_rate_);
   flights_.erase(committed_);
   leases_->RemoveGroup(ItemKind::kRollout, committed_);
-  return last_;
+  return *last_;
 }
 
 void Training::NoteTimes(Flight& flight, const v1::UpdateDone& done, absl::Time now) {

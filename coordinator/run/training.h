@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "coordinator/leases/lease_table.h"
+#include "coordinator/run/background.h"
 #include "coordinator/run/orders.h"
 #include "coordinator/run/planner.h"
 #include "coordinator/run/rollout_board.h"
@@ -29,7 +30,7 @@ namespace shoal {
 class Training {
  public:
   // All must outlive this.
-  Training(const v1::RunOptions& options, Planner* planner, RunStore* store, LeaseTable* leases,
+  Training(const v1::RunOptions& options, Planner* planner, SharedStore store, LeaseTable* leases,
            OrderBook* orders);
 
   // States of so many last iterations are kept for a restart; older ones only where a checkpoint that
@@ -71,11 +72,12 @@ class Training {
   // The update did not happen. Shards whose rows the learner lacks are computed again; then the
   // order is given once more.
   void UpdateFailed(const v1::UpdateFailed& failed);
-  // Commits the iteration in one transaction and returns its measurements; nothing where the update
-  // is not the one that was asked for.
-  absl::StatusOr<std::optional<IterationMeasurements>> Commit(const v1::UpdateDone& done,
-                                                              std::vector<LeaseRow> ended_leases,
-                                                              absl::Time now);
+  // What is to be committed of the iteration, but for its leases; nothing where the update is not the
+  // one that was asked for. Until Committed nothing else changes.
+  absl::StatusOr<std::optional<IterationCommit>> BeginCommit(const v1::UpdateDone& done,
+                                                             absl::Time now);
+  // That commit is in the store. The iteration's measurements.
+  IterationMeasurements Committed(const std::string& policy_sha256);
 
   // The newest of these versions from which the run can go on: committed, with this policy, and with
   // its states still in the store. Nothing: there is none.
@@ -106,7 +108,6 @@ class Training {
     // The planner right after folding: what a restart after this iteration's commit goes on from.
     std::string planner_state;
     std::vector<int64_t> tail_used;
-    std::vector<std::string> next_states;
   };
   absl::Status FoldIfComplete(Flight& flight, absl::Time now);
   // An iteration that was given up and computed again must come to the policy it had.
@@ -117,17 +118,19 @@ class Training {
 
   v1::RunOptions options_;
   Planner* planner_;
-  RunStore* store_;
+  SharedStore store_;
   LeaseTable* leases_;
   OrderBook* orders_;
 
   int64_t committed_ = -1;
   int64_t planned_ = 0;
   std::map<int64_t, std::string> policy_sha256_;
-  std::vector<std::string> shard_states_;  // after the last folded iteration
+  // After the last folded iteration, until the next plan takes them.
+  std::vector<std::string> shard_states_;
   std::map<int64_t, Flight> flights_;
   std::string session_;   // of the ready learner; empty: none
   int64_t updating_ = 0;  // iteration that the learner learns; 0: none
+  bool committing_ = false;  // it has, and its commit is being written
   absl::Time last_commit_ = absl::InfinitePast();
   absl::Duration iteration_time_ = absl::ZeroDuration();
   double evaluation_seconds_ = 0;

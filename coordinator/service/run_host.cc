@@ -10,11 +10,15 @@ constexpr absl::Duration kTick = absl::Milliseconds(100);
 }  // namespace
 
 RunHost::RunHost(std::unique_ptr<RunLoop> loop)
-    : loop_(std::move(loop)), ticker_([this] { TickUntilClosed(); }) {}
+    : loop_(std::move(loop)), background_(std::make_unique<BackgroundThread>(&mutex_)) {
+  With([this](RunLoop& run, absl::Time) { run.SetBackground(background_.get()); });
+  ticker_ = std::thread([this] { TickUntilClosed(); });
+}
 
 RunHost::~RunHost() {
   Close();
   ticker_.join();
+  background_.reset();
 }
 
 void RunHost::TickUntilClosed() {

@@ -1,5 +1,5 @@
-// The run loop among threads: one lock around it, a thread that ticks it, and a way to wait for the
-// end. Every event comes in through With().
+// The run loop among threads: one lock around it, a thread that ticks it, one that writes its commits,
+// and a way to wait for the end. Every event comes in through With().
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "coordinator/run/run_loop.h"
+#include "coordinator/service/background_thread.h"
 
 namespace shoal {
 
@@ -17,7 +18,8 @@ namespace shoal {
 class RunHost {
  public:
   explicit RunHost(std::unique_ptr<RunLoop> loop);
-  // Joins the ticking thread. All streams that use the loop must have ended.
+  // Joins its threads, after what they have left to write. All streams that use the loop must have
+  // ended.
   ~RunHost();
 
   // Runs event(loop, now) under the lock and returns what it returns.
@@ -41,6 +43,8 @@ class RunHost {
   mutable absl::Mutex mutex_;
   const std::unique_ptr<RunLoop> loop_ ABSL_PT_GUARDED_BY(mutex_);
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  // Before the loop goes.
+  std::unique_ptr<BackgroundThread> background_;
   std::thread ticker_;
 };
 

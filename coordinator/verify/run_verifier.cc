@@ -119,7 +119,7 @@ absl::StatusOr<Verification> RunVerifier::VerifyIteration(int64_t iteration,
   }
   // Which answers of the gate a plan knew of follows from the iteration's number.
   LeaseTable none(LeaseOptions{}, 1);
-  Evaluations judged(options_, planner->get(), &store_, &none);
+  Evaluations judged(options_, planner->get(), SharedStore([this] { return &store_; }), &none);
   if (absl::Status status = judged.Restore(); !status.ok()) return status;
   auto orders = store_.Orders();
   if (!orders.ok()) return orders.status();

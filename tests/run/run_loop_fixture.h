@@ -28,12 +28,16 @@ class RunLoopTest : public testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
+  // Options of text format, which win over the test's own.
   void Configure(const std::string& more) {
     auto options = ParseOptions(
         "run_name: 'test' curriculum: '9:4' num_envs: 6 envs_per_shard: 2 n_steps: 5 "
         "multi_eval_interval: 2 multi_eval_probe_episodes: 2 eval_multi_fish: 3 gate_delay: 0 "
-        "skip_final_eval: true checkpoint_interval: 3 " + more, "test");
+        "skip_final_eval: true checkpoint_interval: 3", "test");
     ASSERT_TRUE(options.ok()) << options.status();
+    const auto others = ParseOptions(more, "test");
+    ASSERT_TRUE(others.ok()) << others.status();
+    options->MergeFrom(*others);
     ASSERT_TRUE(ResolveOptions(*options).ok());
     ASSERT_TRUE(WriteFileAtomically(folder_ + "/config.textproto", WriteOptions(*options, "")).ok());
   }
