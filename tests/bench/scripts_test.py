@@ -143,9 +143,10 @@ class Tables(unittest.TestCase):
         self.assertIsNone(text)
         self.assertEqual(missing, ["overlap: no iteration_seconds of Overlap/policy_lag:1"])
         text, missing = tables.written(page, made({"Overlap/policy_lag:0": figures,
-                                                   "Overlap/policy_lag:1": figures}), "machine")
+                                                   "Overlap/policy_lag:1": figures,
+                                                   "Overlap/policy_lag:1/evaluations": figures}), "machine")
         self.assertEqual(missing, [])
-        self.assertIn("| 0 | 500 ms | 200 ms | 250 ms | 50 % |", text)
+        self.assertIn("| 0 | without | 500 ms | 200 ms | 250 ms | 50 % |", text)
 
     def test_all_tables_are_as_wide_as_their_heads(self):
         class Everything(dict):
@@ -214,6 +215,11 @@ class WholeRuns(unittest.TestCase):
 
     def test_the_learner_waits_when_it_does_not_update(self):
         self.assertAlmostEqual(whole_runs.learner_wait(self.METRICS), 0.5)
+
+    def test_the_first_iteration_is_no_part_of_the_means(self):
+        self.assertEqual(whole_runs.overlapped(self.METRICS),
+                         {"learner_wait_share": 0.5, "iteration_seconds": 1.0, "update_seconds": 0.5,
+                          "rollout_seconds": 0.5})
 
     def test_actors_add_up(self):
         line = "... actor has done rollouts=2 rollout_seconds=1.5 push_seconds=2e-1\n"

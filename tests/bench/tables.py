@@ -144,12 +144,12 @@ def service(r):
 
 def overlap(r):
     rows = []
-    for lag in (0, 1):
-        name = f"Overlap/policy_lag:{lag}"
-        rows.append([lag, duration(r.get(name, "iteration_seconds")),
+    for lag, evaluations in ((0, ""), (1, ""), (1, "/evaluations")):
+        name = f"Overlap/policy_lag:{lag}{evaluations}"
+        rows.append([lag, "with" if evaluations else "without", duration(r.get(name, "iteration_seconds")),
                      duration(r.get(name, "rollout_seconds")), duration(r.get(name, "update_seconds")),
                      percent(r.get(name, "learner_wait_share"))])
-    return table(["policy_lag", "iteration", "rollout", "update", "the learner waits"], rows)
+    return table(["policy_lag", "evaluations", "iteration", "rollout", "update", "the learner waits"], rows)
 
 
 def whole_runs(r):
@@ -168,8 +168,23 @@ def whole_runs(r):
                   "start and files", "actors: rollouts and values", "actors: wire", "actors: evaluation"], rows)
 
 
+def end_views(r):
+    rows = []
+    for preset in ("school", "dev_v33"):
+        name = f"WholeRun/{preset}"
+        if name not in r.benchmarks:
+            continue
+        rows.append([f"`{preset}`"]
+                    + [f"{duration(r.get(name, part + '_seconds'))}"
+                       f" ({duration(r.get(name, part + '_cpu_seconds'))})"
+                       for part in ("video", "plot", "report")])
+    if not rows:
+        raise Missing("no WholeRun")
+    return table(["preset", "videos", "plots", "report"], rows)
+
+
 TABLES = {f.__name__: f for f in (world, inference, rollout, learner, row_stream, wire, coordinator,
-                                  service, overlap, whole_runs)}
+                                  service, overlap, whole_runs, end_views)}
 TABLES.update(scale=lambda r: table(*scale_model.measured(r)),
               scale_constants=lambda r: table(*scale_model.constants(r)),
               scale_model=lambda r: table(*scale_model.predicted(r)))

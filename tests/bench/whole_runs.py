@@ -2,8 +2,10 @@
 
 Usage: whole_runs.py BUILD RESULTS.json [WHAT]...   (WHAT: school, dev_v33, overlap, service; default all)
 
-  WholeRun/PRESET        a preset to its end, with two actors and two learner threads
+  WholeRun/PRESET        a preset to its end, with two actors and two learner threads; then its videos,
+                         plots and report once more, one after the other, each with its processor time
   Overlap/policy_lag:L   `school` without evaluations: the learner's waiting share of an iteration
+  Overlap/policy_lag:1/evaluations    the same with the preset's evaluations, which must not hold it up
   Service                rows/s of `school` through coordinator, learner (one thread) and one actor with
                          policy_lag 1, and of its rollouts alone: its items computed once more by
                          `shoal verify`, which compares them, too
@@ -12,6 +14,7 @@ import csv
 import glob
 import os
 import re
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -103,25 +106,54 @@ def split(run, wall):
     }
 
 
+def processor_seconds():
+    """Of all children that have ended, and theirs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def views(build, run):
+    """Seconds that the files made at a run's end take, made once more: on the clock and of processors."""
+    found = {}
+    for name in ("video", "plot", "report"):
+        before, begin = processor_seconds(), time.monotonic()
+        done = subprocess.run([os.path.join(build, "bin/shoal"), name, run], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True, check=False)
+        found[f"{name}_seconds"] = time.monotonic() - begin
+        found[f"{name}_cpu_seconds"] = processor_seconds() - before
+        if done.returncode != 0:
+            sys.exit(f"shoal {name} {run} ended with {done.returncode}: {done.stderr.strip()}")
+    return found
+
+
 def whole_run(build, out, preset):
+    before = processor_seconds()
     run, wall = train(build, out, preset, f"--preset={preset}", "--seed=1", "--actors=2",
                       "--learner_threads=2")
-    return {f"WholeRun/{preset}": split(run, wall)}
+    used = processor_seconds() - before
+    return {f"WholeRun/{preset}": {**split(run, wall), "cpu_seconds": used, **views(build, run)}}
+
+
+def overlapped(rows):
+    """Means of the iterations after the first."""
+    later = rows[1:]
+    return {
+        "learner_wait_share": learner_wait(rows),
+        "iteration_seconds": sum(walls(later)) / len(later),
+        "update_seconds": sum(column(later, "update_seconds")) / len(later),
+        "rollout_seconds": sum(column(later, "rollout_seconds")) / len(later),
+    }
 
 
 def overlap(build, out):
+    without = ["--multi_eval_interval=0", "--skip_final_eval"]
     found = {}
-    for lag in (0, 1):
-        run, _ = train(build, out, f"lag{lag}", "--preset=school", "--seed=1", "--actors=2",
-                       "--learner_threads=1", f"--policy_lag={lag}", "--multi_eval_interval=0",
-                       "--skip_final_eval")
-        rows = read_metrics(run)
-        found[f"Overlap/policy_lag:{lag}"] = {
-            "learner_wait_share": learner_wait(rows),
-            "iteration_seconds": sum(walls(rows[1:])) / len(rows[1:]),
-            "update_seconds": sum(column(rows[1:], "update_seconds")) / len(rows[1:]),
-            "rollout_seconds": sum(column(rows[1:], "rollout_seconds")) / len(rows[1:]),
-        }
+    for name, options in (("policy_lag:0", ["--policy_lag=0", *without]),
+                          ("policy_lag:1", ["--policy_lag=1", *without]),
+                          ("policy_lag:1/evaluations", ["--policy_lag=1", "--tail_replay_count=0"])):
+        run, _ = train(build, out, re.sub(r"\W", "_", name), "--preset=school", "--seed=1", "--actors=2",
+                       "--learner_threads=1", *options)
+        found[f"Overlap/{name}"] = overlapped(read_metrics(run))
     return found
 
 
