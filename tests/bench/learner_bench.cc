@@ -1,9 +1,9 @@
 // How fast the learner learns, next to the matrix products it is made of.
 //
 //   Update/WIDTH/BATCH/THREADS   updates of 8 or 32 minibatches, some hundredths of a second. After
-//                                each as many threads compute single-precision matrix products, each
-//                                thread its own: squares of 1024, on which the machine's best is
-//                                seen, and 256 rows times a square weight, as large as a slice's.
+//                                each as many threads compute single-precision matrix products, one
+//                                thread each: squares of 1024, on which the machine's best is seen,
+//                                and 256 rows times a square weight, as large as a slice's.
 // Counters: seconds a step (the median over updates, and the least), rows a second, and shares: the
 // floating-point operations a second of the update, counting those of its matrix products alone,
 // over those of the squares (`share`) or of the slices' products (`share_of_slices`) computed right
@@ -80,9 +80,10 @@ class Products {
 
   double Run(int64_t products) {
     const auto begin = std::chrono::steady_clock::now();
-    pool_.Run(pool_.threads(), [&](int64_t task, int) {
+    // Given out one by one: a thread that the machine holds up does not hold up the other's share.
+    pool_.Run(products * pool_.threads(), [&](int64_t, int worker) {
       c10::InferenceMode no_gradients;
-      for (int64_t i = 0; i < products; ++i) at::mm_out(out_[task], left_[task], right_[task]);
+      at::mm_out(out_[worker], left_[worker], right_[worker]);
     });
     return products * pool_.threads() * FlopsOfOne() / SecondsSince(begin);
   }
