@@ -17,16 +17,18 @@ class BackgroundThreadTest : public testing::Test {
  protected:
   void Post(std::vector<std::string>* log, const std::string& name,
             absl::Status status = absl::OkStatus()) {
-    background_->Post([status] { return status; },
-                      [this, log, name](const absl::Status& s, absl::Time) {
-                        mutex_.AssertHeld();
-                        log->push_back(name + (s.ok() ? "" : " failed"));
-                      },
-                      absl::Now());
+    // Not by way of background_, which is null already when its thread is destroyed.
+    thread_->Post([status] { return status; },
+                  [this, log, name](const absl::Status& s, absl::Time) {
+                    mutex_.AssertHeld();
+                    log->push_back(name + (s.ok() ? "" : " failed"));
+                  },
+                  absl::Now());
   }
 
   absl::Mutex mutex_;
   std::unique_ptr<BackgroundThread> background_ = std::make_unique<BackgroundThread>(&mutex_);
+  BackgroundThread* const thread_ = background_.get();
 };
 
 TEST_F(BackgroundThreadTest, EndsComeInOrderWithTheLoopsLock) {
