@@ -12,6 +12,6 @@ case "${1:-}" in
   *) preset=$1; shift ;;
 esac
 deploy/packages.sh
-echo "building (about 6 minutes on two cores the first time)"
+echo "building (about 13 minutes on two cores the first time)"
 deploy/build.sh release shoal shoal-coordinator shoal-learner shoal-actor
 exec build/bin/shoal train --preset "$preset" --run_name "quickstart_$preset" --continue "$@"

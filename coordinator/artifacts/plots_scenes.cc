@@ -146,7 +146,7 @@ void AddHeadings(const RunFacts& facts, std::vector<GnuplotPicture>& pictures) {
 
 void AddDeathHistograms(const RunFacts& facts, std::vector<GnuplotPicture>& pictures) {
   for (const EvaluationFacts& e : facts.evaluations) {
-    if (!e.gate) continue;
+    const std::string kind = e.gate ? "" : absl::StrCat(e.kind, "_");
     std::array<int64_t, kEvaluationSteps / kBinSteps> bins{};
     int64_t alive = 0;
     for (const uint32_t step : e.death_steps) {
@@ -160,7 +160,7 @@ void AddDeathHistograms(const RunFacts& facts, std::vector<GnuplotPicture>& pict
     }
     const double most = RoundUpTo(static_cast<double>(std::max<int64_t>({*std::max_element(bins.begin(), bins.end()), one, 5})));
     PlotScript script(facts);
-    Panel panel{absl::StrFormat("When fish die · iteration %d · %s", e.iteration, facts.info.name), "fish"};
+    Panel panel{absl::StrFormat("When fish die · iteration %d%s · %s", e.iteration, e.gate ? "" : absl::StrCat(" (", e.kind, ")"), facts.info.name), "fish"};
     panel.y_max = most;
     panel.gate_events = panel.phase_names = false;
     script.BeginPanel(panel);
@@ -176,7 +176,7 @@ void AddDeathHistograms(const RunFacts& facts, std::vector<GnuplotPicture>& pict
                                GnuplotText(absl::StrFormat("%s of %s fish alive at the end (%.1f %%)", Thousands(alive), Thousands(all),
                                                            100.0 * static_cast<double>(alive) / static_cast<double>(all))), kGreen));
     script.DrawPanel();
-    pictures.push_back({absl::StrFormat("multi_eval_hist/iter%03d_death_hist.png", e.iteration), PngTerminal(1000, 560), script.text()});
+    pictures.push_back({absl::StrFormat("multi_eval_hist/iter%03d_%sdeath_hist.png", e.iteration, kind), PngTerminal(1000, 560), script.text()});
   }
 }
 

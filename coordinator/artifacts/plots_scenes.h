@@ -11,7 +11,8 @@ namespace shoal {
 // step_one_heading_polar.png, if there was a step-one death.
 void AddHeadings(const RunFacts& facts, std::vector<GnuplotPicture>& pictures);
 
-// multi_eval_hist/iterNNN_death_hist.png of every multi-evaluation.
+// multi_eval_hist/iterNNN_death_hist.png of every multi-evaluation, and iterNNN_KIND_death_hist.png of
+// every other evaluation: "final", "final_own", "best", "ordered".
 void AddDeathHistograms(const RunFacts& facts, std::vector<GnuplotPicture>& pictures);
 
 }  // namespace shoal

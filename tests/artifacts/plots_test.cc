@@ -100,6 +100,11 @@ TEST(Plots, AreThoseThatARunIsDocumentedToHave) {
                                    "step_one_heading_polar.png", "multi_eval_hist/iter010_death_hist.png",
                                    "multi_eval_hist/iter020_death_hist.png"}));
   EXPECT_EQ(Names(CurveOf(Measured())), std::set<std::string>{"curve.gif"});
+  RunFacts facts = Measured();
+  facts.evaluations.push_back(facts.evaluations.back());
+  facts.evaluations.back().kind = "final";
+  facts.evaluations.back().gate.reset();
+  EXPECT_TRUE(Names(PlotsOf(facts)).contains("multi_eval_hist/iter020_final_death_hist.png"));
 }
 
 TEST(Plots, LeaveOutWhatWasNotMeasured) {

@@ -83,7 +83,8 @@ TEST_F(Train, DrawsPlotsAndComparesRuns) {
   EXPECT_EQ(seen.code, 0) << seen.error;
   EXPECT_EQ(PolicySha256(seen.out), PolicySha256(blind.out));
   for (const char* name : {"survival", "first_death", "penalty_vs_first_death", "penalty_vs_entropy", "multi_eval_timeline",
-                           "tail_queue", "multi_eval_hist/iter002_death_hist", "multi_eval_hist/iter008_death_hist"}) {
+                           "tail_queue", "multi_eval_hist/iter002_death_hist", "multi_eval_hist/iter008_death_hist",
+                           "multi_eval_hist/iter008_final_death_hist"}) {
     EXPECT_EQ(place_.Read(absl::StrCat("runs/seen/plots/", name, ".png")).substr(1, 3), "PNG") << name;
   }
   EXPECT_EQ(place_.Read("runs/seen/media/curve.gif").substr(0, 3), "GIF");
