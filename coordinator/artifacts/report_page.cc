@@ -78,7 +78,7 @@ HtmlCells LeastOver(const RunFacts& facts, const char* name, double limit, bool 
     if (strictly ? *value <= limit : *value < limit) ++below;
   }
   return {absl::StrFormat("%s %s %.2f in every iteration", name, strictly ? "above" : "at least", limit),
-              absl::StrFormat("least %.2f; not in %d of %d", least, below, counted), Verdict(counted > 0 && below == 0)};
+              absl::StrFormat("least %.2f; missed in %d of %d", least, below, counted), Verdict(counted > 0 && below == 0)};
 }
 
 std::string TargetPart(const RunFacts& facts) {
