@@ -235,12 +235,15 @@ std::string ComparisonText(const RunComparison& comparison) {
 }
 
 std::string ComparisonPage(const RunComparison& comparison) {
-  const auto table = [](const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows) {
+  const auto table = [](const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows,
+                        HtmlColumn::Kind kind = HtmlColumn::Kind::kNumber) {
     std::vector<HtmlCells> cells = rows;
     for (HtmlCells& row : cells) {
       for (std::string& cell : row) cell = HtmlText(cell);
     }
-    return HtmlTable({head.begin(), head.end()}, cells);
+    std::vector<HtmlColumn> columns;
+    for (const std::string& title : head) columns.emplace_back(title, kind);
+    return HtmlTable(columns, cells);
   };
   std::vector<std::vector<std::string>> figures, options, paired;
   for (const auto& [name, values] : Figures(comparison)) figures.push_back(Row(name, values));
@@ -253,7 +256,7 @@ std::string ComparisonPage(const RunComparison& comparison) {
                                   : absl::StrCat("<p>Final survival less that of ", HtmlText(comparison.runs[0].name), ".</p>\n", table(PairedHead(), paired),
                                                  "<p class=\"small\">Interval of the mean difference: percentile bootstrap over scenes, 10,000 resamples, seed 0. "
                                                  "One that holds 0 is no sign of a difference.</p>\n"),
-                   "<h2>Options that differ</h2>\n", options.empty() ? "<p>None.</p>\n" : table(Head(comparison, "option"), options)));
+                   "<h2>Options that differ</h2>\n", options.empty() ? "<p>None.</p>\n" : table(Head(comparison, "option"), options, HtmlColumn::Kind::kText)));
 }
 
 }  // namespace shoal

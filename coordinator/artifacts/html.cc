@@ -17,7 +17,7 @@ const char* const kStyle =
     "b.met{color:#1d7a3c}b.missed{color:#b3261e}.small{font-size:.85rem;color:#55626e}svg{width:100%;height:auto;font-size:13px;fill:#44505c}"
     "figure{margin:.5rem 0}video{width:100%;max-width:30rem;height:auto;background:#000}.videos{display:grid;gap:1rem;"
     "grid-template-columns:repeat(auto-fill,minmax(min(100%,17rem),1fr))}figcaption{font-size:.85rem;color:#55626e}"
-    "@media(max-width:600px){svg{font-size:19px}td{white-space:normal}td:first-child{min-width:6rem;overflow-wrap:anywhere}td.text{min-width:5rem}"
+    "@media(max-width:600px){svg{font-size:19px}td,th{white-space:normal;overflow-wrap:anywhere}td:first-child{min-width:6rem}td.text{min-width:5rem}"
     ".many thead{display:none}.many table,.many tbody{display:block}.many tr{display:block;border-bottom:2px solid #d5dce3;padding:.4rem 0}"
     ".many td{display:flex;justify-content:space-between;gap:1rem;border:0;padding:.1rem 0;text-align:right}"
     ".many td::before{content:attr(data-title);color:#55626e;text-align:left;flex:none}}";
