@@ -17,7 +17,7 @@ constexpr int kShift = 16;
 constexpr int32_t Fixed(double value) {
   return static_cast<int32_t>(value * (1 << kShift) + (value < 0 ? -0.5 : 0.5));
 }
-constexpr double kRed = 0.2126, kBlue = 0.0722, kGreen = 1 - kRed - kBlue;
+constexpr double kRed = 0.2126, kBlue = 0.0722;  // Green is what is left of 1.
 constexpr double kBright = 219.0 / 255, kColour = 112.0 / 255;
 constexpr int32_t kYRed = Fixed(kRed * kBright), kYBlue = Fixed(kBlue * kBright);
 constexpr int32_t kYGreen = Fixed(kBright) - kYRed - kYBlue;
