@@ -103,25 +103,6 @@ class RunEnd {
   std::optional<RunStore> store_;
 };
 
-int Follow(LogFolder& folder, LogPrinter& printer, RunEnd end) {
-  // Signals are taken over before anything is waited for; a second one ends the program.
-  const ShutdownSignal signal;
-  int quiet = 0;
-  while (true) {
-    auto over = end.Reached();
-    if (!over.ok()) return ReportError(over.status());
-    // The folder may come later than the run.
-    const absl::Status status = folder.Refresh();
-    if (!status.ok() && !absl::IsNotFound(status)) return ReportError(status);
-    const bool last = *over && quiet >= kQuietPolls;
-    auto any = printer.Print(folder, last);
-    if (!any.ok()) return ReportError(any.status());
-    if (last && !*any) return kExitDone;
-    quiet = *any ? 0 : quiet + 1;
-    if (signal.WaitFor(kPollInterval)) return kExitInterrupted;
-  }
-}
-
 // Each component that is asked for must be one of a file that is there.
 absl::Status CheckComponents(const LogsArguments& arguments, const LogFolder& folder) {
   const std::vector<std::string> names = folder.Names();
@@ -134,6 +115,29 @@ absl::Status CheckComponents(const LogsArguments& arguments, const LogFolder& fo
                                             names.empty() ? "none" : absl::StrJoin(names, ", ")));
   }
   return absl::OkStatus();
+}
+
+// The components that are asked for may come later; at the end they must have been there.
+int Follow(const LogsArguments& arguments, LogFolder& folder, LogPrinter& printer, RunEnd end) {
+  // Signals are taken over before anything is waited for; a second one ends the program.
+  const ShutdownSignal signal;
+  int quiet = 0;
+  while (true) {
+    auto over = end.Reached();
+    if (!over.ok()) return ReportError(over.status());
+    // The folder may come later than the run.
+    const absl::Status status = folder.Refresh();
+    if (!status.ok() && !absl::IsNotFound(status)) return ReportError(status);
+    const bool last = *over && quiet >= kQuietPolls;
+    auto any = printer.Print(folder, last);
+    if (!any.ok()) return ReportError(any.status());
+    if (last && !*any) {
+      const absl::Status known = CheckComponents(arguments, folder);
+      return known.ok() ? kExitDone : ReportError(known);
+    }
+    quiet = *any ? 0 : quiet + 1;
+    if (signal.WaitFor(kPollInterval)) return kExitInterrupted;
+  }
 }
 
 absl::Status CheckArguments(const LogsArguments& arguments) {
@@ -158,7 +162,7 @@ int RunLogs(const LogsArguments& arguments) {
   if (!run_dir.ok()) return ReportError(run_dir.status());
   LogFolder folder(absl::StrCat(*run_dir, "/logs"));
   LogPrinter printer(arguments, *level);
-  if (arguments.follow) return Follow(folder, printer, RunEnd(*run_dir));
+  if (arguments.follow) return Follow(arguments, folder, printer, RunEnd(*run_dir));
   if (absl::Status status = folder.Refresh(); !status.ok()) return ReportError(status);
   if (absl::Status status = CheckComponents(arguments, folder); !status.ok()) {
     return ReportError(status);

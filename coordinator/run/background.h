@@ -20,7 +20,8 @@ class Background {
 
   virtual ~Background() = default;
   // Has the work done, outside the loop's events, and `done` called as one of them. One work at a time,
-  // in the order of posting; so are their ends.
+  // in the order of posting; so are their ends. The loop bounds how many there are: a commit is posted
+  // once the one before has ended, and whatever else leads to a post uses the store, which waits first.
   virtual void Post(Work work, Done done, absl::Time now) = 0;
   // Waits until every posted work is done. Their ends may still be to come.
   virtual void AwaitWork() = 0;

@@ -186,6 +186,7 @@ TEST_F(Paused, ShowsItsLogsMergedAndFollowsThemToItsEnd) {
   }
   EXPECT_THAT(Look({"logs", "on", "--component", "coordinator"}).out, testing::EndsWith(followed.out))
       << "nothing was missed";
+  EXPECT_EQ(Look({"logs", "on", "-f", "--component", "nobody"}).code, 3) << "not even at the end";
 }
 
 TEST_F(Looking, WrongInputIsRefusedByEveryCommand) {
