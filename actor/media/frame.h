@@ -58,7 +58,7 @@ class FramePainter {
   // What all frames share.
   void DrawBackground();
   void DrawDeadFish(const EnvironmentState& state, int fish);
-  void DrawLivingFish(const EnvironmentState& state, int fish);
+  void DrawLivingFish(const EnvironmentState& state);
   void DrawPredator(const EnvironmentState& state);
   void DrawHeader(const EnvironmentState& state, int alive);
   void DrawTimeLine(const EnvironmentState& state);
