@@ -36,7 +36,8 @@ ActorLoop::ActorLoop(const ActorOptions& options, const std::string& kernel_id,
       coordinator_(v1::WorkerService::NewStub(coordinator)),
       executor_(options.executor, stats_),
       link_(MakeHandlers(), options.link),
-      thread_([this] { Work(); }) {}
+      computing_([this] { Work(); }),
+      pushing_([this] { Deliver(); }) {}
 
 ActorLoop::~ActorLoop() {
   Stop();
@@ -44,7 +45,8 @@ ActorLoop::~ActorLoop() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  thread_.join();
+  computing_.join();
+  pushing_.join();
 }
 
 ActorLoop::Link::Handlers ActorLoop::MakeHandlers() {
@@ -68,6 +70,7 @@ v1::WorkRequest ActorLoop::Hello() const {
   hello->set_cpu(GetBuildInfo().cpu);
   hello->set_kernel_id(kernel_id_);
   hello->set_protocol(v1::PROTOCOL_CURRENT);
+  hello->set_leases(kLeases);
   return request;
 }
 
@@ -112,7 +115,38 @@ void ActorLoop::Work() {
       waiting_.pop_front();
       stats_->waiting = static_cast<int64_t>(waiting_.size());
     }
-    Finish(task);
+    Compute(std::move(task));
+  }
+}
+
+void ActorLoop::Compute(Task task) {
+  const Cancellation& cancellation = task.session->cancellation;
+  ComputedLease computed = executor_.Compute(*task.run, task.lease, cancellation);
+  if (computed.push == nullptr) {
+    Answer(task, std::move(computed.answer));
+    return;
+  }
+  const auto free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || !computed_;
+  };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&free));
+  if (!stopping_) computed_ = Delivery{std::move(task), std::move(computed)};
+}
+
+void ActorLoop::Deliver() {
+  const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || computed_.has_value();
+  };
+  while (true) {
+    std::optional<Delivery> next;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&due));
+      if (stopping_) return;
+      next.swap(computed_);
+    }
+    Answer(next->task, executor_.Deliver(std::move(next->computed), next->task.session->cancellation));
   }
 }
 
@@ -147,9 +181,8 @@ void ActorLoop::LogTotals() {
                              {"evaluation_seconds", totals_.evaluation_seconds}});
 }
 
-void ActorLoop::Finish(const Task& task) {
+void ActorLoop::Answer(const Task& task, v1::WorkRequest request) {
   const Cancellation& cancellation = task.session->cancellation;
-  v1::WorkRequest request = executor_.Execute(*task.run, task.lease, cancellation);
   if (cancellation.cancelled()) {
     ++stats_->dropped;
     LogInfo("lease dropped with its stream", {{"fencing", task.lease.fencing()}});

@@ -29,72 +29,78 @@ auto Persistently(const ExecutorOptions& options, const Cancellation& cancellati
   }
 }
 
+v1::WorkRequest Failure(uint64_t fencing, const absl::Status& status) {
+  v1::WorkRequest request;
+  request.mutable_failure()->set_fencing(fencing);
+  // absl::StatusCode has the numbers of google.rpc.Code.
+  request.mutable_failure()->set_code(static_cast<int32_t>(status.code()));
+  request.mutable_failure()->set_message(std::string(status.message()));
+  return request;
+}
+
 }  // namespace
 
 LeaseExecutor::LeaseExecutor(ExecutorOptions options, std::shared_ptr<ActorStats> stats)
     : options_(std::move(options)), stats_(std::move(stats)), policies_(options_.backend, options_.policies) {}
 
-v1::WorkRequest LeaseExecutor::Execute(const v1::WorkerWelcome& run, const v1::Lease& lease,
-                                       const Cancellation& cancellation) {
-  v1::WorkRequest request;
-  absl::StatusOr<v1::WorkResult> result = Compute(run, lease, cancellation);
-  if (result.ok()) {
-    result->set_fencing(lease.fencing());
-    *request.mutable_result() = *std::move(result);
-  } else {
-    // absl::StatusCode has the numbers of google.rpc.Code.
-    request.mutable_failure()->set_fencing(lease.fencing());
-    request.mutable_failure()->set_code(static_cast<int32_t>(result.status().code()));
-    request.mutable_failure()->set_message(std::string(result.status().message()));
+ComputedLease LeaseExecutor::Compute(const v1::WorkerWelcome& run, const v1::Lease& lease,
+                                     const Cancellation& cancellation) {
+  ComputedLease computed;
+  v1::WorkResult* result = computed.answer.mutable_result();
+  result->set_fencing(lease.fencing());
+  absl::Status status = UseLearner(lease.learner_address());
+  if (status.ok()) {
+    switch (lease.item_case()) {
+      case v1::Lease::kRollout:
+        status = Rollout(run, lease.rollout(), cancellation, &computed);
+        break;
+      case v1::Lease::kEvaluation:
+        status = Evaluate(run, lease.evaluation(), cancellation, result);
+        break;
+      case v1::Lease::ITEM_NOT_SET:
+        status = absl::UnimplementedError("a lease of a kind of item that this actor does not know");
+    }
   }
-  return request;
+  if (!status.ok()) computed = {Failure(lease.fencing(), status), nullptr};
+  return computed;
 }
 
-absl::StatusOr<v1::WorkResult> LeaseExecutor::Compute(const v1::WorkerWelcome& run,
-                                                      const v1::Lease& lease,
-                                                      const Cancellation& cancellation) {
-  if (absl::Status status = UseLearner(lease.learner_address()); !status.ok()) return status;
-  v1::WorkResult result;
-  absl::Status status;
-  switch (lease.item_case()) {
-    case v1::Lease::kRollout:
-      status = Rollout(run, lease.rollout(), cancellation, &result);
-      break;
-    case v1::Lease::kEvaluation:
-      status = Evaluate(run, lease.evaluation(), cancellation, &result);
-      break;
-    case v1::Lease::ITEM_NOT_SET:
-      status = absl::UnimplementedError("a lease of a kind of item that this actor does not know");
-  }
-  if (!status.ok()) return status;
-  return result;
+v1::WorkRequest LeaseExecutor::Deliver(ComputedLease computed, const Cancellation& cancellation) const {
+  if (computed.push == nullptr) return std::move(computed.answer);
+  const ComputedLease::Push& push = *computed.push;
+  v1::WorkResult& result = *computed.answer.mutable_result();
+  const Clock::time_point begin = Clock::now();
+  const absl::StatusOr<std::string> session = Persistently(options_, cancellation, [&] {
+    const InProgress open(stats_->pushes_open);
+    return PushRows(*push.learner->rows, push.header, push.rows, cancellation, options_.push,
+                    stats_.get());
+  });
+  if (!session.ok()) return Failure(result.fencing(), session.status());
+  result.set_push_seconds(SecondsSince(begin));
+  stats_->push.Observe(result.push_seconds());
+  result.set_learner_session(*session);
+  return std::move(computed.answer);
 }
 
 absl::Status LeaseExecutor::Rollout(const v1::WorkerWelcome& run, const v1::RolloutItem& item,
-                                    const Cancellation& cancellation, v1::WorkResult* result) {
+                                    const Cancellation& cancellation, ComputedLease* computed) {
   const absl::StatusOr<PolicyBackend*> policy = Policy(item.policy_sha256(), cancellation);
   if (!policy.ok()) return policy.status();
+  v1::WorkResult& result = *computed->answer.mutable_result();
   const Clock::time_point begin = Clock::now();
   stats_->policy_version = item.plan().policy_version();
-  const absl::StatusOr<RolloutResult> rollout = ComputeRollout(run.options(), item, **policy);
+  absl::StatusOr<RolloutResult> rollout = ComputeRollout(run.options(), item, **policy);
   if (!rollout.ok()) return rollout.status();
-  result->set_compute_seconds(SecondsSince(begin));
-  stats_->rollout.Observe(result->compute_seconds());
+  result.set_compute_seconds(SecondsSince(begin));
+  stats_->rollout.Observe(result.compute_seconds());
   stats_->environment_steps += rollout->record.environment_steps();
+  result.set_rollout(rollout->record.SerializeAsString());
 
-  const v1::RowsHeader header =
-      MakeRowsHeader(run.run_id(), rollout->record, rollout->rows.obs_dim);
-  const Clock::time_point push = Clock::now();
-  const absl::StatusOr<std::string> session = Persistently(options_, cancellation, [&] {
-    const InProgress open(stats_->pushes_open);
-    return PushRows(*learner_.rows, header, rollout->rows, cancellation, options_.push,
-                    stats_.get());
-  });
-  if (!session.ok()) return session.status();
-  result->set_push_seconds(SecondsSince(push));
-  stats_->push.Observe(result->push_seconds());
-  result->set_learner_session(*session);
-  result->set_rollout(rollout->record.SerializeAsString());
+  auto push = std::make_unique<ComputedLease::Push>();
+  push->learner = learner_;
+  push->header = MakeRowsHeader(run.run_id(), rollout->record, rollout->rows.obs_dim);
+  push->rows = std::move(rollout->rows);
+  computed->push = std::move(push);
   return absl::OkStatus();
 }
 
@@ -113,13 +119,12 @@ absl::Status LeaseExecutor::Evaluate(const v1::WorkerWelcome& run, const v1::Eva
 }
 
 absl::Status LeaseExecutor::UseLearner(const std::string& address) {
-  if (learner_.rows != nullptr && learner_.address == address) return absl::OkStatus();
+  if (learner_ != nullptr && learner_->address == address) return absl::OkStatus();
   const absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
       ConnectChannel(address, {kBulkKeepalive, Role::kLearner});
   if (!channel.ok()) return channel.status();
-  learner_.address = address;
-  learner_.rows = v1::RowService::NewStub(*channel);
-  learner_.policies = v1::PolicyService::NewStub(*channel);
+  learner_ = std::make_shared<const LearnerStubs>(LearnerStubs{
+      address, v1::RowService::NewStub(*channel), v1::PolicyService::NewStub(*channel)});
   return absl::OkStatus();
 }
 
@@ -127,7 +132,7 @@ absl::StatusOr<PolicyBackend*> LeaseExecutor::Policy(const std::string& sha256,
                                                      const Cancellation& cancellation) {
   const PhaseTimer timer(stats_->fetch);
   return Persistently(options_, cancellation, [&] {
-    return policies_.Get(sha256, *learner_.policies, options_.fetch_limit);
+    return policies_.Get(sha256, *learner_->policies, options_.fetch_limit);
   });
 }
 

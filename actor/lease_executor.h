@@ -1,6 +1,7 @@
 // Does what a lease asks for, from the policy's arrival to the record.
 //
-// Not thread safe.
+// In two halves, so that the next item can be computed while the rows of the last are pushed: Compute
+// on one thread, Deliver on any other.
 #pragma once
 
 #include <memory>
@@ -12,6 +13,7 @@
 #include "common/cancellation.h"
 #include "actor/actor_metrics.h"
 #include "actor/policy_cache.h"
+#include "actor/rollout/rows.h"
 #include "actor/row_sender.h"
 #include "shoal/v1/rows.grpc.pb.h"
 #include "shoal/v1/worker.pb.h"
@@ -30,27 +32,42 @@ struct ExecutorOptions {
   PushLimits push;
 };
 
+// Where rows go and policies come from. Thread safe.
+struct LearnerStubs {
+  std::string address;
+  std::unique_ptr<v1::RowService::Stub> rows;
+  std::unique_ptr<v1::PolicyService::Stub> policies;
+};
+
+// What is left to do for a lease that was computed.
+struct ComputedLease {
+  // The result of the lease, or its failure with a code and the reason; nothing else.
+  v1::WorkRequest answer;
+  // A rollout's, to be pushed before it is answered; null: there are none.
+  struct Push {
+    std::shared_ptr<const LearnerStubs> learner;
+    v1::RowsHeader header;
+    Rows rows;
+  };
+  std::unique_ptr<const Push> push;
+};
+
 class LeaseExecutor {
  public:
   explicit LeaseExecutor(ExecutorOptions options,
                          std::shared_ptr<ActorStats> stats = std::make_shared<ActorStats>());
 
-  // The result of the lease, or its failure with a code and the reason; nothing else. After a
-  // cancellation it comes back as soon as it can (a computation is finished first).
-  v1::WorkRequest Execute(const v1::WorkerWelcome& run, const v1::Lease& lease,
-                          const Cancellation& cancellation);
+  // All but the push. After a cancellation it comes back as soon as it can (a computation is finished
+  // first). One thread at a time.
+  ComputedLease Compute(const v1::WorkerWelcome& run, const v1::Lease& lease,
+                        const Cancellation& cancellation);
+  // Pushes the rows, if there are any, and gives the answer; a failure where they cannot be pushed.
+  // Thread safe.
+  v1::WorkRequest Deliver(ComputedLease computed, const Cancellation& cancellation) const;
 
  private:
-  struct Learner {
-    std::string address;
-    std::unique_ptr<v1::RowService::Stub> rows;
-    std::unique_ptr<v1::PolicyService::Stub> policies;
-  };
-
-  absl::StatusOr<v1::WorkResult> Compute(const v1::WorkerWelcome& run, const v1::Lease& lease,
-                                         const Cancellation& cancellation);
   absl::Status Rollout(const v1::WorkerWelcome& run, const v1::RolloutItem& item,
-                       const Cancellation& cancellation, v1::WorkResult* result);
+                       const Cancellation& cancellation, ComputedLease* computed);
   absl::Status Evaluate(const v1::WorkerWelcome& run, const v1::EvaluationItem& item,
                         const Cancellation& cancellation, v1::WorkResult* result);
 
@@ -61,7 +78,8 @@ class LeaseExecutor {
 
   const ExecutorOptions options_;
   const std::shared_ptr<ActorStats> stats_;
-  Learner learner_;
+  // Of the lease before.
+  std::shared_ptr<const LearnerStubs> learner_;
   PolicyCache policies_;
 };
 

@@ -35,7 +35,7 @@ LeaseTable::LeaseTable(const LeaseOptions& options, uint64_t first_fencing)
     : options_(options), next_fencing_(first_fencing) {}
 
 void LeaseTable::Add(const ItemKey& item) {
-  if (items_.try_emplace(item).second) available_.insert(item);
+  if (items_.try_emplace(item).second) Available(item).insert(item);
 }
 
 void LeaseTable::Remove(const ItemKey& item) {
@@ -51,7 +51,7 @@ void LeaseTable::Remove(const ItemKey& item) {
     End(lease, LeaseOutcome::kCancelled, lease.offered_at);
   }
   for (const uint64_t fencing : found->second.leases) leases_.erase(fencing);
-  available_.erase(item);
+  Available(item).erase(item);
   items_.erase(found);
 }
 
@@ -65,16 +65,28 @@ void LeaseTable::RemoveGroup(ItemKind kind, int64_t group) {
 }
 
 std::optional<LeaseGrant> LeaseTable::Offer(WorkerId worker, absl::Time now) {
-  for (const ItemKey& key : available_) {
-    const Item& item = items_.at(key);
-    if (item.not_before > now || Holds(item, worker)) continue;
-    return Grant(key, worker, now);
+  for (const ItemKind kind : {ItemKind::kRollout, ItemKind::kEvaluation}) {
+    if (auto grant = OfferAvailable(kind, worker, now)) return grant;
   }
   return OfferBackup(worker, now);
 }
 
+std::optional<LeaseGrant> LeaseTable::OfferAhead(WorkerId worker, size_t reserve, absl::Time now) {
+  if (available_[static_cast<int>(ItemKind::kRollout)].size() <= reserve) return std::nullopt;
+  return OfferAvailable(ItemKind::kRollout, worker, now);
+}
+
+std::optional<LeaseGrant> LeaseTable::OfferAvailable(ItemKind kind, WorkerId worker, absl::Time now) {
+  for (const ItemKey& key : available_[static_cast<int>(kind)]) {
+    const Item& item = items_.at(key);
+    if (item.not_before > now || Holds(item, worker)) continue;
+    return Grant(key, worker, now);
+  }
+  return std::nullopt;
+}
+
 bool LeaseTable::MayOffer(absl::Time now) const {
-  if (!available_.empty()) return true;
+  if (available() > 0) return true;
   for (const ItemKind kind : {ItemKind::kRollout, ItemKind::kEvaluation}) {
     const auto& oldest = doublable_[static_cast<int>(kind)];
     if (!oldest.empty() && now - oldest.begin()->first >= BackupAge(kind)) return true;
@@ -108,7 +120,7 @@ LeaseGrant LeaseTable::Grant(ItemKey key, WorkerId worker, absl::Time now) {
   lease.deadline = now + options_.lease_time;
   Item& item = items_.at(key);
   item.leases.push_back(fencing);
-  available_.erase(key);
+  Available(key).erase(key);
   by_worker_.emplace(worker, fencing);
   NoteDoublable(item);
   ++offered_;
@@ -151,23 +163,28 @@ bool LeaseTable::Complete(uint64_t fencing, absl::Time now) {
   LeaseRecord& lease = found->second;
   Item& item = items_.at(lease.item);
   const bool first = !item.done;
-  if (lease.outcome == LeaseOutcome::kActive) {
-    auto& durations = durations_[static_cast<int>(lease.item.kind)];
-    size_t& next = next_duration_[static_cast<int>(lease.item.kind)];
-    if (durations.size() < kDurations) {
-      durations.push_back(now - lease.offered_at);
-    } else {
-      durations[next % kDurations] = now - lease.offered_at;
-    }
-    ++next;
-    backup_age_[static_cast<int>(lease.item.kind)].reset();
-  }
+  if (lease.outcome == LeaseOutcome::kActive) NoteDuration(lease, now);
   End(lease, first ? LeaseOutcome::kDone : LeaseOutcome::kDuplicate, now);
   item.done = true;
   item.failures = 0;
   NoteDoublable(item);
-  available_.erase(lease.item);
+  Available(lease.item).erase(lease.item);
   return first;
+}
+
+void LeaseTable::NoteDuration(const LeaseRecord& lease, absl::Time now) {
+  const int kind = static_cast<int>(lease.item.kind);
+  auto last = last_end_.find(lease.worker);
+  const absl::Time begin =
+      last == last_end_.end() ? lease.offered_at : std::max(last->second, lease.offered_at);
+  auto& durations = durations_[kind];
+  if (durations.size() < kDurations) {
+    durations.push_back(now - begin);
+  } else {
+    durations[next_duration_[kind] % kDurations] = now - begin;
+  }
+  ++next_duration_[kind];
+  backup_age_[kind].reset();
 }
 
 int LeaseTable::Fail(uint64_t fencing, bool passes, absl::Time now) {
@@ -201,6 +218,7 @@ int LeaseTable::WorkerGone(WorkerId worker, absl::Time now) {
     End(lease, LeaseOutcome::kLost, now);
     MakeAvailableIfFree(lease.item);
   }
+  last_end_.erase(worker);
   return static_cast<int>(lost.size());
 }
 
@@ -229,6 +247,8 @@ void LeaseTable::End(LeaseRecord& lease, LeaseOutcome outcome, absl::Time now) {
   lease.outcome = outcome;
   lease.ended_at = now;
   by_worker_.erase({lease.worker, lease.fencing});
+  absl::Time& last = last_end_[lease.worker];
+  last = std::max(last, now);
   NoteDoublable(items_.at(lease.item));
   ++ended_by_[static_cast<size_t>(outcome)];
   ended_.push_back(lease);
@@ -250,7 +270,7 @@ int LeaseTable::ActiveLeases(const Item& item) const {
 
 void LeaseTable::MakeAvailableIfFree(const ItemKey& key) {
   const Item& item = items_.at(key);
-  if (!item.done && ActiveLeases(item) == 0) available_.insert(key);
+  if (!item.done && ActiveLeases(item) == 0) Available(key).insert(key);
 }
 
 std::vector<uint64_t> LeaseTable::LeasesOf(WorkerId worker) const {

@@ -91,6 +91,10 @@ class LeaseTable {
 
   // A lease for this worker, or nothing. A worker is never given an item it holds already.
   std::optional<LeaseGrant> Offer(WorkerId worker, absl::Time now);
+  // One more for a worker that has a lease, to be begun after it: a rollout, while more than `reserve`
+  // of them are left, so that nobody goes without for it. Evaluations are not given ahead: rollouts
+  // that are planned meanwhile would wait behind them.
+  std::optional<LeaseGrant> OfferAhead(WorkerId worker, size_t reserve, absl::Time now);
 
   // False: Offer has nothing for any worker now. True: it may have something for some.
   bool MayOffer(absl::Time now) const;
@@ -127,7 +131,7 @@ class LeaseTable {
   std::vector<LeaseRecord> TakeEnded();
 
   // Items nobody holds, and leases in force.
-  int available() const { return static_cast<int>(available_.size()); }
+  int available() const { return static_cast<int>(available_[0].size() + available_[1].size()); }
   int active() const { return static_cast<int>(by_worker_.size()); }
   // Leases offered, and those that ended so, since the table was made.
   int64_t offered() const { return offered_; }
@@ -142,7 +146,10 @@ class LeaseTable {
     std::vector<uint64_t> leases;  // all remembered, active or not
   };
 
+  std::set<ItemKey>& Available(const ItemKey& item) { return available_[static_cast<int>(item.kind)]; }
+  std::optional<LeaseGrant> OfferAvailable(ItemKind kind, WorkerId worker, absl::Time now);
   LeaseGrant Grant(ItemKey key, WorkerId worker, absl::Time now);
+  void NoteDuration(const LeaseRecord& lease, absl::Time now);
   void End(LeaseRecord& lease, LeaseOutcome outcome, absl::Time now);
   bool Holds(const Item& item, WorkerId worker) const;
   int ActiveLeases(const Item& item) const;
@@ -159,7 +166,7 @@ class LeaseTable {
   int64_t offered_ = 0;
   std::array<int64_t, 7> ended_by_{};  // by LeaseOutcome
   std::map<ItemKey, Item> items_;
-  std::set<ItemKey> available_;
+  std::set<ItemKey> available_[2];  // By kind.
   std::map<uint64_t, LeaseRecord> leases_;
   // The active ones among them by worker; and by kind, the oldest first, those that are the only active
   // one of an item that is not done. There may be a thousand of these, and many thousands that have
@@ -168,6 +175,8 @@ class LeaseTable {
   std::set<std::pair<absl::Time, uint64_t>> doublable_[2];
   std::vector<LeaseRecord> ended_;
   std::map<uint64_t, ItemKey> retired_;
+  // When a worker's latest lease ended: the one behind it did not begin before.
+  std::map<WorkerId, absl::Time> last_end_;
   // Durations of the latest finished leases by kind, for backup tasks.
   std::vector<absl::Duration> durations_[2];
   size_t next_duration_[2] = {0, 0};

@@ -102,20 +102,27 @@ absl::Status RunLoop::TryAdvance(absl::Time now) {
 void RunLoop::Dispatch(absl::Time now) {
   // Policies come from the learner, and rows go there.
   if (!learner_.ready) return;
-  // One at a time: the next lease is on its way within a fraction of a millisecond, and an item
-  // that waits behind another would hold up the end of the iteration.
-  for (auto id = idle_.begin(); id != idle_.end() && leases_->MayOffer(now);) {
-    const auto grant = leases_->Offer(*id, now);
-    if (!grant) {
-      ++id;
-      continue;
-    }
-    SendLease(workers_.at(*id), *grant);
-    id = idle_.erase(id);
+  for (auto next = idle_.begin(); next != idle_.end() && leases_->MayOffer(now);) {
+    const WorkerId id = *next++;
+    if (const auto grant = leases_->Offer(id, now)) SendLease(id, *grant);
+  }
+  // Further ones only while there is one for everybody: an item that waits behind another would hold
+  // up the end of the iteration.
+  for (auto next = roomy_.begin(); next != roomy_.end();) {
+    const WorkerId id = *next++;
+    const auto grant = leases_->OfferAhead(id, workers_.size(), now);
+    if (!grant) break;
+    SendLease(id, *grant);
   }
 }
 
-void RunLoop::SendLease(Worker& worker, const LeaseGrant& grant) {
+void RunLoop::NoteRoom(WorkerId id, const Worker& worker) {
+  if (worker.active == 0) idle_.insert(id); else idle_.erase(id);
+  if (worker.active > 0 && worker.HasRoom()) roomy_.insert(id); else roomy_.erase(id);
+}
+
+void RunLoop::SendLease(WorkerId id, const LeaseGrant& grant) {
+  Worker& worker = workers_.at(id);
   v1::WorkResponse response;
   v1::Lease* lease = response.mutable_lease();
   lease->set_fencing(grant.fencing);
@@ -126,6 +133,7 @@ void RunLoop::SendLease(Worker& worker, const LeaseGrant& grant) {
     *lease->mutable_evaluation() = evaluations_->Item(grant.item);
   }
   ++worker.active;
+  NoteRoom(id, worker);
   worker.port->Send(std::move(response));
 }
 

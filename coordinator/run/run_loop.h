@@ -4,6 +4,7 @@
 // to a Background, which by default does it at once. Not thread safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -84,12 +85,15 @@ class RunLoop {
 
  private:
   enum class State { kRunning, kDone, kStopped, kFailed };
+  // Of an actor at a time, whatever it asks for.
+  static constexpr int kMostLeases = 4;
   struct Worker {
     WorkerPort* port = nullptr;
     v1::WorkerHello hello;
     absl::Time last_message;
     int active = 0;
     int64_t items_done = 0;
+    bool HasRoom() const { return active < std::clamp(hello.leases(), 1, kMostLeases); }
   };
   struct Learner {
     LearnerPort* port = nullptr;
@@ -107,7 +111,9 @@ class RunLoop {
   void Advance(absl::Time now);
   absl::Status TryAdvance(absl::Time now);
   void Dispatch(absl::Time now);
-  void SendLease(Worker& worker, const LeaseGrant& grant);
+  void SendLease(WorkerId id, const LeaseGrant& grant);
+  // After a worker's leases have become more or fewer.
+  void NoteRoom(WorkerId id, const Worker& worker);
   void SendRetain();
 
   absl::Status OnResult(Worker& worker, const v1::WorkResult& result, absl::Time now);
@@ -171,8 +177,8 @@ class RunLoop {
   int64_t alarms_ = 0;
   std::string alarm_;
   std::map<WorkerId, Worker> workers_;
-  // Those without a lease.
-  std::set<WorkerId> idle_;
+  // Those without a lease, and those that have one and use for a further one.
+  std::set<WorkerId> idle_, roomy_;
   WorkerId next_worker_ = 1;
   Learner learner_;
   AbsentPeers absent_;

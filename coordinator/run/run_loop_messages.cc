@@ -97,7 +97,7 @@ absl::StatusOr<WorkerId> RunLoop::WorkerArrived(const v1::WorkerHello& hello, Wo
   worker.port = port;
   worker.hello = hello;
   worker.last_message = now;
-  idle_.insert(id);
+  NoteRoom(id, worker);
   absent_.Back(/*learner=*/false, hello.name());
   v1::WorkResponse response;
   if (over()) {
@@ -139,7 +139,7 @@ void RunLoop::OnWorkerMessage(WorkerId id, const v1::WorkRequest& message, absl:
       LogWarning("actor sent a message of no use", {{"worker", worker.hello.name()}});
       return;
   }
-  if (worker.active == 0) idle_.insert(id);
+  NoteRoom(id, worker);
   Advance(now);
 }
 
@@ -151,6 +151,7 @@ void RunLoop::WorkerGone(WorkerId id, absl::Time now) {
   const Worker gone = std::move(found->second);
   workers_.erase(found);
   idle_.erase(id);
+  roomy_.erase(id);
   // An actor that is cut off may be back before its old stream has ended.
   const bool back = std::any_of(workers_.begin(), workers_.end(), [&](const auto& other) {
     return other.second.hello.name() == gone.hello.name();

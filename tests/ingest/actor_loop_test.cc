@@ -112,6 +112,18 @@ class ActorLoopTest : public ::testing::Test {
     return response;
   }
 
+  v1::WorkResponse EvaluationLease(uint64_t fencing) {
+    v1::WorkResponse response;
+    v1::Lease* lease = response.mutable_lease();
+    lease->set_fencing(fencing);
+    lease->set_learner_address(server_->address());
+    lease->mutable_evaluation()->set_seed(774941881);
+    lease->mutable_evaluation()->set_num_fish(4);
+    lease->mutable_evaluation()->set_escape_boost_speed(0.8);
+    lease->mutable_evaluation()->set_policy_sha256(policy_);
+    return response;
+  }
+
   FakeWorkerService coordinator_;
   RowStore rows_;
   PolicyStore policies_;
@@ -130,6 +142,7 @@ TEST_F(ActorLoopTest, ComputesARolloutAndPushesItsRows) {
   ASSERT_TRUE(hello.has_hello());
   EXPECT_EQ(hello.hello().name(), "tester");
   EXPECT_EQ(hello.hello().protocol(), v1::PROTOCOL_CURRENT);
+  EXPECT_EQ(hello.hello().leases(), 2);
   EXPECT_FALSE(hello.hello().kernel_id().empty());
   EXPECT_FALSE(hello.hello().build().empty());
 
@@ -165,21 +178,44 @@ TEST_F(ActorLoopTest, ComputesARolloutAndPushesItsRows) {
 TEST_F(ActorLoopTest, PlaysAnEvaluation) {
   StartActor();
   peer().Next();
-  v1::WorkResponse response;
-  v1::Lease* lease = response.mutable_lease();
-  lease->set_fencing(3);
-  lease->set_learner_address(server_->address());
-  lease->mutable_evaluation()->set_seed(774941881);
-  lease->mutable_evaluation()->set_num_fish(4);
-  lease->mutable_evaluation()->set_escape_boost_speed(0.8);
-  lease->mutable_evaluation()->set_policy_sha256(policy_);
-  peer().Send(response);
+  peer().Send(EvaluationLease(3));
   const v1::WorkRequest answer = peer().Next();
   ASSERT_TRUE(answer.has_result()) << answer.ShortDebugString();
   v1::EvaluationEpisode episode;
   ASSERT_TRUE(episode.ParseFromString(answer.result().evaluation()));
   EXPECT_EQ(episode.seed(), 774941881u);
   EXPECT_EQ(episode.death_step_size(), 4);
+}
+
+TEST_F(ActorLoopTest, ComputesWhileRowsArePushed) {
+  StartActor(/*unavailable_limit=*/kTestDeadline);
+  peer().Next();
+  peer().Send(RolloutLease(1, 0));
+  ASSERT_TRUE(peer().Next().has_result());
+  // The policy is known, so that this one is computed; nobody takes its rows.
+  v1::WorkResponse stuck = RolloutLease(2, 1);
+  stuck.mutable_lease()->set_learner_address("unix:" + ::testing::TempDir() + "/nobody.sock");
+  peer().Send(stuck);
+  peer().Send(EvaluationLease(3));
+  const v1::WorkRequest answer = peer().Next();
+  ASSERT_TRUE(answer.has_result()) << answer.ShortDebugString();
+  EXPECT_EQ(answer.result().fencing(), 3u);
+}
+
+TEST_F(ActorLoopTest, StopsWhileRowsArePushedAndOthersWait) {
+  StartActor(/*unavailable_limit=*/kTestDeadline);
+  peer().Next();
+  peer().Send(RolloutLease(1, 0));
+  ASSERT_TRUE(peer().Next().has_result());
+  v1::WorkResponse stuck = RolloutLease(2, 1);
+  stuck.mutable_lease()->set_learner_address("unix:" + ::testing::TempDir() + "/nobody.sock");
+  for (uint64_t fencing = 2; fencing <= 4; ++fencing) {
+    stuck.mutable_lease()->set_fencing(fencing);
+    peer().Send(stuck);
+  }
+  peer().AwaitHeartbeats(peer().heartbeats() + 2);
+  actor_->Stop();
+  EXPECT_TRUE(AwaitEnd().ok());
 }
 
 TEST_F(ActorLoopTest, ReportsFailuresAndGoesOn) {

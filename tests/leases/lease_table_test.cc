@@ -49,6 +49,46 @@ TEST_F(LeaseTableTest, OffersRolloutsFirstAndInOrderWithGrowingFencingNumbers) {
   EXPECT_EQ(table_.active(), 3);
 }
 
+TEST_F(LeaseTableTest, OffersRolloutsAheadWhileMoreAreLeftThanAreKept) {
+  table_.Add(Scene(1, 0));
+  table_.Add(Scene(1, 1));
+  table_.Add(Scene(1, 2));
+  for (int shard = 0; shard < 4; ++shard) table_.Add(Shard(2, shard));
+  ASSERT_TRUE(table_.Offer(kAnn, At(0)));
+  const auto ahead = table_.OfferAhead(kAnn, 2, At(0));
+  ASSERT_TRUE(ahead);
+  EXPECT_EQ(ahead->item, Shard(2, 1));
+  // Two rollouts are left, and scenes are not given ahead.
+  EXPECT_FALSE(table_.OfferAhead(kAnn, 2, At(0)));
+  EXPECT_TRUE(table_.Offer(kBob, At(0)));
+  EXPECT_TRUE(table_.Offer(kBob, At(0)));
+  EXPECT_FALSE(table_.OfferAhead(kAnn, 0, At(0)));
+  EXPECT_EQ(table_.available(), 3);
+  // Both are lost with their worker, and offered again.
+  EXPECT_EQ(table_.WorkerGone(kAnn, At(1)), 2);
+  EXPECT_EQ(table_.available(), 5);
+}
+
+// Shards of 4 s each, of which one always waits for the other: 12 s and not 24 make a lease slow.
+TEST_F(LeaseTableTest, ALeaseThatWaitedDidNotRunMeanwhile) {
+  for (int shard = 0; shard < 8; ++shard) table_.Add(Shard(1, shard));
+  double now = 0;
+  auto current = table_.Offer(kAnn, At(now));
+  for (int i = 0; i < 6; ++i) {
+    const auto ahead = table_.OfferAhead(kAnn, 0, At(now));
+    ASSERT_TRUE(ahead);
+    now += 4;
+    EXPECT_TRUE(table_.Complete(current->fencing, At(now)));
+    current = ahead;
+  }
+  ASSERT_TRUE(table_.Offer(kBob, At(now)));
+  EXPECT_FALSE(table_.Offer(kBob, At(now + 7.9)));
+  // Ann's, which was offered 4 s before she could begin with it.
+  const auto backup = table_.Offer(kBob, At(now + 8.1));
+  ASSERT_TRUE(backup);
+  EXPECT_EQ(backup->item, Shard(1, 6));
+}
+
 TEST_F(LeaseTableTest, ExpiredLeaseIsOfferedAgainAndItsLateResultStillCounts) {
   table_.Add(Shard(1, 0));
   auto late = table_.Offer(kAnn, At(0));

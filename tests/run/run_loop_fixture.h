@@ -51,10 +51,11 @@ class RunLoopTest : public testing::Test {
     loop_ = *std::move(loop);
   }
   WorkerId Arrive(FakeWorker& worker, const std::string& kernel = "kernel",
-                  const std::string& name = "worker") {
+                  const std::string& name = "worker", int32_t leases = 0) {
     v1::WorkerHello hello;
     hello.set_name(name);
     hello.set_kernel_id(kernel);
+    hello.set_leases(leases);
     hello.set_protocol(v1::PROTOCOL_CURRENT);
     auto id = loop_->WorkerArrived(hello, &worker, now_);
     EXPECT_TRUE(id.ok()) << id.status();

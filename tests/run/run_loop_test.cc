@@ -40,6 +40,33 @@ TEST_F(RunLoopTest, GoesThroughARun) {
             (std::vector<int64_t>{0, 2, 3, 4}));
 }
 
+TEST_F(RunLoopTest, GivesASecondLeaseWhileThereIsOneForEverybody) {
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker ann, bob;
+  // More than it gets: of three shards, one each leaves one.
+  const WorkerId first = Arrive(ann, "kernel", "ann", 100);
+  EXPECT_EQ(ann.leases.size(), 2u) << "and one for whoever comes next";
+  const WorkerId second = Arrive(bob, "kernel", "bob", 2);
+  ASSERT_EQ(bob.leases.size(), 1u);
+  EXPECT_EQ(bob.leases[0].rollout().shard(), 2);
+  loop_->OnWorkerMessage(first, Answer(ann.leases[1], "one"), now_);
+  EXPECT_EQ(ann.leases.size(), 2u) << "none is left";
+  ann.leases.pop_back();
+  Work(first, ann, "one");
+  Work(second, bob, "one");
+  ASSERT_EQ(learner.updates.size(), 1u);
+  Learn(learner);
+  EXPECT_EQ(Committed(), 1);
+  // Lost leases are had by others, all of them.
+  ASSERT_EQ(ann.leases.size(), 1u);
+  ASSERT_EQ(bob.leases.size(), 1u);
+  loop_->WorkerGone(first, now_);
+  Work(second, bob, "one");
+  EXPECT_EQ(learner.updates.size(), 1u);
+}
+
 TEST_F(RunLoopTest, APlanWaitsForTheEvaluationItNeeds) {
   Open();
   FakeLearner learner;
