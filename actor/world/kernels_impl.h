@@ -35,6 +35,7 @@ SHOAL_INLINE Ints Load(const int32_t* from) {
 }
 
 SHOAL_INLINE void Store(Floats value, float* to) { __builtin_memcpy(to, &value, sizeof(value)); }
+SHOAL_INLINE void Store(Ints value, int32_t* to) { __builtin_memcpy(to, &value, sizeof(value)); }
 
 SHOAL_INLINE Floats Fill(float value) { return Floats{} + value; }
 
@@ -49,78 +50,86 @@ SHOAL_INLINE Floats Max(Floats a, Floats b) { return a > b ? a : b; }
 
 // --- Step ---------------------------------------------------------------------------------------
 
-// Scalar per fish and free of branches, so that the compiler vectorises the loop around it.
-int Step(const uint8_t* __restrict actions, const Predator& predator, int step,
-         const FishArrays& fish) {
+SHOAL_INLINE Ints LoadActions(const uint8_t* from) {
+  typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
+  Bytes bytes;
+  __builtin_memcpy(&bytes, from, sizeof(bytes));
+  return __builtin_convertvector(bytes, Ints);
+}
+
+struct Motion {
+  Floats vx, vy;
+};
+
+// The velocity that an action makes of another, before the limit on speed.
+SHOAL_INLINE Motion Act(Ints action, Floats old_vx, Floats old_vy) {
   constexpr float kCos30 = 0.86602540378443864676f;
   constexpr float kSin30 = 0.5f;
-  float* __restrict xs = fish.x;
-  float* __restrict ys = fish.y;
-  float* __restrict vxs = fish.vx;
-  float* __restrict vys = fish.vy;
-  int32_t* __restrict death_steps = fish.death_step;
-  const float predator_x = predator.x;
-  const float predator_y = predator.y;
-  const int lanes = fish.lanes;
-  int deaths = 0;
-  for (int i = 0; i < lanes; ++i) {
-    const int32_t action = actions[i];
-    const float old_vx = vxs[i];
-    const float old_vy = vys[i];
-    const float speed = __builtin_sqrtf(old_vx * old_vx + old_vy * old_vy);
-    const bool moving = speed > 0.01f;
-    const float dir_x = moving ? old_vx / speed : 1.0f;
-    const float dir_y = moving ? old_vy / speed : 0.0f;
-    // Turns by +30 or -30 degrees differ in the sign of the sine alone.
-    const float sine = action == kTurnRight ? -kSin30 : kSin30;
-    const float turned_vx = (kCos30 * dir_x - sine * dir_y) * speed;
-    const float turned_vy = (sine * dir_x + kCos30 * dir_y) * speed;
-    float vx = old_vx;
-    float vy = old_vy;
-    vx = action == kDecelerate ? old_vx * 0.9f : vx;
-    vy = action == kDecelerate ? old_vy * 0.9f : vy;
-    const bool turns = (action == kTurnLeft) | (action == kTurnRight);
-    vx = turns ? turned_vx : vx;
-    vy = turns ? turned_vy : vy;
-    constexpr float kSpeedUp = kFishAcceleration * kTimeStep;
-    vx = action == kAccelerate ? old_vx + dir_x * kSpeedUp : vx;
-    vy = action == kAccelerate ? old_vy + dir_y * kSpeedUp : vy;
+  constexpr float kSpeedUp = kFishAcceleration * kTimeStep;
+  const Floats speed = Sqrt(old_vx * old_vx + old_vy * old_vy);
+  const Ints moving = speed > 0.01f;
+  const Floats dir_x = moving ? old_vx / speed : Fill(1.0f);
+  const Floats dir_y = moving ? old_vy / speed : Floats{};
+  const Ints right = action == int32_t{kTurnRight};
+  // Turns by +30 or -30 degrees differ in the sign of the sine alone.
+  const Floats sine = right ? Fill(-kSin30) : Fill(kSin30);
+  const Ints turns = (action == int32_t{kTurnLeft}) | right;
+  const Ints slower = action == int32_t{kDecelerate};
+  const Ints faster = action == int32_t{kAccelerate};
+  Floats vx = slower ? old_vx * 0.9f : old_vx;
+  Floats vy = slower ? old_vy * 0.9f : old_vy;
+  vx = turns ? (kCos30 * dir_x - sine * dir_y) * speed : vx;
+  vy = turns ? (sine * dir_x + kCos30 * dir_y) * speed : vy;
+  vx = faster ? old_vx + dir_x * kSpeedUp : vx;
+  vy = faster ? old_vy + dir_y * kSpeedUp : vy;
+  return {vx, vy};
+}
 
-    const float new_speed = __builtin_sqrtf(vx * vx + vy * vy);
-    const bool too_fast = new_speed > kMaxFishSpeed;
+// Every lane does everything, and takes what holds for it: a scalar loop of the same was vectorised by
+// GCC for AVX-512 only, and branched for the others.
+int Step(const uint8_t* actions, const Predator& predator, int step, const FishArrays& fish) {
+  Ints deaths = {};
+  for (int i = 0; i < fish.lanes; i += kLanes) {
+    const Floats old_vx = Load(fish.vx + i);
+    const Floats old_vy = Load(fish.vy + i);
+    auto [vx, vy] = Act(LoadActions(actions + i), old_vx, old_vy);
+    const Floats new_speed = Sqrt(vx * vx + vy * vy);
+    const Ints too_fast = new_speed > kMaxFishSpeed;
     vx = too_fast ? vx / new_speed * kMaxFishSpeed : vx;
     vy = too_fast ? vy / new_speed * kMaxFishSpeed : vy;
 
-    const float old_x = xs[i];
-    const float old_y = ys[i];
-    float x = old_x + vx * kTimeStep;
-    float y = old_y + vy * kTimeStep;
-    const float from_centre = __builtin_sqrtf(x * x + y * y);
-    const bool outside = from_centre > kStageRadius;
-    const float nx = x / from_centre;
-    const float ny = y / from_centre;
-    const float outward = vx * nx + vy * ny;
-    const float cx = outward * nx;
-    const float cy = outward * ny;
+    const Floats old_x = Load(fish.x + i);
+    const Floats old_y = Load(fish.y + i);
+    Floats x = old_x + vx * kTimeStep;
+    Floats y = old_y + vy * kTimeStep;
+    const Floats from_centre = Sqrt(x * x + y * y);
+    const Ints outside = from_centre > kStageRadius;
+    const Floats nx = x / from_centre;
+    const Floats ny = y / from_centre;
+    const Floats outward = vx * nx + vy * ny;
+    const Floats cx = outward * nx;
+    const Floats cy = outward * ny;
     vx = outside ? -0.5f * cx + (vx - cx) : vx;
     vy = outside ? -0.5f * cy + (vy - cy) : vy;
     x = outside ? nx * kStageRadius : x;
     y = outside ? ny * kStageRadius : y;
 
-    const float dx = x - predator_x;
-    const float dy = y - predator_y;
-    const bool captured = __builtin_sqrtf(dx * dx + dy * dy) < kCaptureDistance;
-    const int32_t death_step = death_steps[i];
-    const bool alive = death_step == 0;
-    const bool dies = alive & captured;
-    xs[i] = alive ? x : old_x;
-    ys[i] = alive ? y : old_y;
-    vxs[i] = alive ? vx : old_vx;
-    vys[i] = alive ? vy : old_vy;
-    death_steps[i] = dies ? step : death_step;
-    deaths += dies ? 1 : 0;
+    const Floats dx = x - predator.x;
+    const Floats dy = y - predator.y;
+    const Ints captured = Sqrt(dx * dx + dy * dy) < kCaptureDistance;
+    const Ints death_step = Load(fish.death_step + i);
+    const Ints alive = death_step == 0;
+    const Ints dies = alive & captured;
+    Store(alive ? x : old_x, fish.x + i);
+    Store(alive ? y : old_y, fish.y + i);
+    Store(alive ? vx : old_vx, fish.vx + i);
+    Store(alive ? vy : old_vy, fish.vy + i);
+    Store(dies ? Ints{} + step : death_step, fish.death_step + i);
+    deaths -= dies;
   }
-  return deaths;
+  int count = 0;
+  for (int lane = 0; lane < kLanes; ++lane) count += deaths[lane];
+  return count;
 }
 
 // --- Observation --------------------------------------------------------------------------------
