@@ -52,6 +52,7 @@ TEN_GIGABIT = 1.25e9
 EPOCHS = 4  # of `school`
 _PUSH = "BM_PushOverLoopback/22"
 _UPDATE = "Update/width:64/batch:512/threads:1"
+_SERVICE = "Service/epochs:4"
 
 
 def lease_seconds(r):
@@ -75,9 +76,9 @@ def simulated(r):
 
 
 def school(r):
-    rows = r.get("Service", "rows_per_item")
+    rows = r.get(_SERVICE, "rows_per_item")
     return Parts(rows_per_item=rows,
-                 item_seconds=rows / r.get("Service", "in_service_rollout_rows_per_second")
+                 item_seconds=rows / r.get(_SERVICE, "in_service_rollout_rows_per_second")
                  + rows / r.get(_PUSH, "items_per_second"),
                  update_rows=r.get(_UPDATE, "rows") / EPOCHS,
                  ingest_rows=r.get(_PUSH, "items_per_second"), lease_seconds=lease_seconds(r),

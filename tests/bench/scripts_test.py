@@ -170,10 +170,10 @@ class Tables(unittest.TestCase):
             self.assertEqual({line.count("|") for line in lines}, {lines[0].count("|")}, name)
 
     def test_service_is_a_share_of_its_slower_part(self):
-        r = made({"Service": {"rows_per_second": 90.0, "rollout_rows_per_second": 100.0,
-                              "push_share": 0.02},
-                  "Update/width:64/batch:512/threads:1": {"rows": 800.0}})
-        self.assertEqual(tables.service(r)[2], "| 100 | 200 | 90.0 | 0.90 | 2.0 % |")
+        r = made({"Service/epochs:4": {"rows_per_second": 90.0, "rollout_rows_per_second": 100.0,
+                                       "learner_rows_per_second": 200.0, "share_of_lower": 0.9,
+                                       "push_share": 0.02}})
+        self.assertEqual(tables.service(r)[2], "| 4 | 100 | 200 | 90.0 | 0.90 | 2.0 % |")
 
     def test_every_table_of_the_pages_is_known(self):
         folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")

@@ -131,15 +131,15 @@ def coordinator(r):
 
 
 def service(r):
-    whole = r.get("Service", "rows_per_second")
-    rollouts = r.get("Service", "rollout_rows_per_second")
-    # `school` goes over its rows four times.
-    learning = r.get("Update/width:64/batch:512/threads:1", "rows") / 4
-    lower = min(rollouts, learning)
-    return table(["rollouts alone, rows/s", "learner alone, rows/s", "through the service, rows/s",
-                  "share of the lower", "pushing rows, share of the time"],
-                 [[rate(rollouts), rate(learning), rate(whole), f"{whole / lower:.2f}",
-                   percent(r.get("Service", "push_share"))]])
+    rows = []
+    for name in sorted(r.names("Service/")):
+        rows.append([name.split(":")[-1], rate(r.get(name, "rollout_rows_per_second")),
+                     rate(r.get(name, "learner_rows_per_second")), rate(r.get(name, "rows_per_second")),
+                     f"{r.get(name, 'share_of_lower'):.2f}", percent(r.get(name, "push_share"))])
+    if not rows:
+        raise Missing("no Service")
+    return table(["epochs", "rollouts alone, rows/s", "learner alone, rows/s", "through the service, rows/s",
+                  "share of the lower", "pushing rows, share of the time"], rows)
 
 
 def overlap(r):

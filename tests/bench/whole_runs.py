@@ -6,9 +6,10 @@ Usage: whole_runs.py BUILD RESULTS.json [WHAT]...   (WHAT: school, dev_v33, over
                          plots and report once more, one after the other, each with its processor time
   Overlap/policy_lag:L   `school` without evaluations: the learner's waiting share of an iteration
   Overlap/policy_lag:1/evaluations    the same with the preset's evaluations, which must not hold it up
-  Service                rows/s of `school` through coordinator, learner (one thread) and one actor with
-                         policy_lag 1, and of its rollouts alone: its items computed once more by
-                         `shoal verify`, which compares them, too
+  Service/epochs:E       rows/s of `school` through coordinator, learner (one thread) and one actor with
+                         policy_lag 1, of its rollouts alone (its items computed once more by
+                         `shoal verify`, which compares them, too) and of its learner alone; with fewer
+                         and more epochs than the preset's, so that either part is the slower one
 """
 import csv
 import glob
@@ -17,12 +18,17 @@ import re
 import resource
 import shutil
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
 import results
+
+# The preset has 4.
+SERVICE_EPOCHS = (2, 4, 8)
+SERVICE_ROUNDS = 2
 
 
 def read_metrics(run):
@@ -157,11 +163,8 @@ def overlap(build, out):
     return found
 
 
-def service(build, out):
-    run, _ = train(build, out, "service", "--preset=school", "--seed=1", "--actors=1",
-                   "--learner_threads=1", "--policy_lag=1", "--multi_eval_interval=0",
-                   "--skip_final_eval", "--checkpoint_interval=1")
-    rows = read_metrics(run)
+def rollouts_alone(build, run):
+    """Rows/s of a run's items computed once more on one core, and how many rows an item has."""
     begin = time.monotonic()
     verified = subprocess.run([os.path.join(build, "bin/shoal"), "verify", run], capture_output=True,
                               text=True, check=False)
@@ -170,19 +173,52 @@ def service(build, out):
     if verified.returncode != 0 or counted is None:
         sys.exit(f"shoal verify {run}: {verified.stdout}{verified.stderr}")
     # States of old iterations are not kept: what is left is computed again.
-    again = [row for row in rows if f"equal    iteration {row['iteration']}:" in verified.stdout]
+    again = [row for row in read_metrics(run) if f"equal    iteration {row['iteration']}:" in verified.stdout]
+    rows = sum(column(again, "rows"))
+    # All iterations have as many shards.
+    return rows / seconds, rows / float(counted.group(2))
+
+
+def learner_alone(build):
+    """Rows/s of one thread at the preset's width and minibatch, each row once."""
+    done = subprocess.run([os.path.join(build, "bench/learner_bench"), "--benchmark_format=json",
+                           "--benchmark_filter=width:64/batch:512/threads:1/"],
+                          capture_output=True, text=True, check=True)
+    found, = results.figures(done.stdout).values()
+    return statistics.median(found["rows"])
+
+
+def through_service(build, out, name, epochs):
+    """Rows/s of `school` with one actor and one learner thread, and what its actor says."""
+    run, _ = train(build, out, name, "--preset=school", "--seed=1", "--actors=1", "--learner_threads=1",
+                   "--policy_lag=1", "--multi_eval_interval=0", "--skip_final_eval",
+                   "--checkpoint_interval=1", f"--n_epochs={epochs}", "--artifacts=data")
+    rows = read_metrics(run)
     done = totals(actors_logs(run))
-    return {"Service": {
-        "rows_per_second": sum(column(rows, "rows")) / sum(walls(rows)),
-        "rollout_rows_per_second": sum(column(again, "rows")) / seconds,
-        "in_service_rollout_rows_per_second": sum(column(rows, "rows")) / done["rollout_seconds"],
-        "in_service_update_rows_per_second":
-            sum(column(rows, "rows")) / sum(column(rows, "update_seconds")),
-        # All iterations have as many shards.
-        "rows_per_item": sum(column(again, "rows")) / float(counted.group(2)),
-        "push_share": done["push_seconds"] / sum(walls(rows)),
-        "verified_shards": float(counted.group(2)),
-    }}
+    count = sum(column(rows, "rows"))
+    return run, {"rows_per_second": count / sum(walls(rows)),
+                 "push_share": done["push_seconds"] / sum(walls(rows)),
+                 "in_service_rollout_rows_per_second": count / done["rollout_seconds"]}
+
+
+def service(build, out):
+    """Each round measures the parts and the whole, so that a machine that changes changes both."""
+    rounds = {epochs: [] for epochs in SERVICE_EPOCHS}
+    for i in range(SERVICE_ROUNDS):
+        one = {}
+        for epochs in SERVICE_EPOCHS:
+            run, one[epochs] = through_service(build, out, f"service_{i}_{epochs}", epochs)
+        rollouts, rows_per_item = rollouts_alone(build, run)
+        learner = learner_alone(build)
+        for epochs, found in one.items():
+            lower = min(rollouts, learner / epochs)
+            rounds[epochs].append({**found, "rows_per_item": rows_per_item,
+                                   "rollout_rows_per_second": rollouts,
+                                   "learner_rows_per_second": learner / epochs,
+                                   "share_of_lower": found["rows_per_second"] / lower})
+    return {f"Service/epochs:{epochs}": {figure: statistics.median(found[figure] for found in all_rounds)
+                                         for figure in all_rounds[0]}
+            for epochs, all_rounds in rounds.items()}
 
 
 def main(arguments):
