@@ -87,6 +87,8 @@ class RunLoop {
   enum class State { kRunning, kDone, kStopped, kFailed };
   // Of an actor at a time, whatever it asks for.
   static constexpr int kMostLeases = 4;
+  // An item or update that fails so often for a reason that will not pass stops the run.
+  static constexpr int kMaxFailures = 3;
   struct Worker {
     WorkerPort* port = nullptr;
     v1::WorkerHello hello;
@@ -120,6 +122,8 @@ class RunLoop {
   absl::Status OnRollout(const ItemKey& item, Worker& worker, const v1::WorkResult& result,
                          absl::Time now);
   absl::Status OnFailure(Worker& worker, const v1::WorkFailure& failure, absl::Time now);
+  // An actor, for people.
+  static std::string WorkerText(const v1::WorkerHello& hello);
   // Two results of an item differ; `first`: whose the other one is, in words, "" where unknown.
   absl::Status Mismatch(const ItemKey& item, const std::string& first, const Worker& second);
   // Whose result of an item, or whose rows of it, came before this worker's.
