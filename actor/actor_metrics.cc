@@ -16,7 +16,7 @@ constexpr MetricSpec kActor[] = {
     {"shoal_actor_push_streams_open", MetricType::kGauge, "", "Streams of rows that are open"},
     {"shoal_actor_policy_version", MetricType::kGauge, "", "Policy version of the last rollout begun"},
     {"shoal_actor_connected", MetricType::kGauge, "", "1: a coordinator has welcomed it and is there"},
-    {"shoal_actor_leases_waiting", MetricType::kGauge, "", "Leases that wait for the one in work"},
+    {"shoal_actor_leases_waiting", MetricType::kGauge, "", "Leases that wait for those in work"},
     {"shoal_actor_leases_capacity", MetricType::kGauge, "", "Most that may wait"},
     {"shoal_actor_last_result_timestamp_seconds", MetricType::kGauge, "seconds",
      "When it last sent a result, since the Unix epoch"},

@@ -20,28 +20,41 @@ static_assert(kLanePadding % kLanes == 0);
 typedef float Floats __attribute__((vector_size(sizeof(float) * kLanes), may_alias));
 typedef int32_t Ints __attribute__((vector_size(sizeof(int32_t) * kLanes), may_alias));
 
+// What is changed in place is a multiple of 8 lanes, and what lies behind is another environment's: no
+// wider vectors there (FishArrays).
+constexpr int kStepLanes = kLanes < 8 ? kLanes : 8;
+typedef float StepFloats __attribute__((vector_size(sizeof(float) * kStepLanes), may_alias));
+typedef int32_t StepInts __attribute__((vector_size(sizeof(int32_t) * kStepLanes), may_alias));
+
 #define SHOAL_INLINE static inline __attribute__((always_inline))
 
-SHOAL_INLINE Floats Load(const float* from) {
-  Floats result;
+template <class Vector>
+SHOAL_INLINE Vector LoadAs(const void* from) {
+  Vector result;
   __builtin_memcpy(&result, from, sizeof(result));
   return result;
 }
 
-SHOAL_INLINE Ints Load(const int32_t* from) {
-  Ints result;
-  __builtin_memcpy(&result, from, sizeof(result));
-  return result;
+SHOAL_INLINE Floats Load(const float* from) { return LoadAs<Floats>(from); }
+SHOAL_INLINE Ints Load(const int32_t* from) { return LoadAs<Ints>(from); }
+
+template <class Vector, class Value>
+SHOAL_INLINE void Store(Vector value, Value* to) {
+  __builtin_memcpy(to, &value, sizeof(value));
 }
 
-SHOAL_INLINE void Store(Floats value, float* to) { __builtin_memcpy(to, &value, sizeof(value)); }
-SHOAL_INLINE void Store(Ints value, int32_t* to) { __builtin_memcpy(to, &value, sizeof(value)); }
+template <class Vector>
+SHOAL_INLINE Vector FillAs(float value) {
+  return Vector{} + value;
+}
 
-SHOAL_INLINE Floats Fill(float value) { return Floats{} + value; }
+SHOAL_INLINE Floats Fill(float value) { return FillAs<Floats>(value); }
 
-SHOAL_INLINE Floats Sqrt(Floats value) {
-  Floats result;
-  for (int lane = 0; lane < kLanes; ++lane) result[lane] = __builtin_sqrtf(value[lane]);
+template <class Vector>
+SHOAL_INLINE Vector Sqrt(Vector value) {
+  Vector result;
+  constexpr int lanes = sizeof(Vector) / sizeof(float);
+  for (int lane = 0; lane < lanes; ++lane) result[lane] = __builtin_sqrtf(value[lane]);
   return result;
 }
 
@@ -50,34 +63,34 @@ SHOAL_INLINE Floats Max(Floats a, Floats b) { return a > b ? a : b; }
 
 // --- Step ---------------------------------------------------------------------------------------
 
-SHOAL_INLINE Ints LoadActions(const uint8_t* from) {
-  typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
+SHOAL_INLINE StepInts LoadActions(const uint8_t* from) {
+  typedef uint8_t Bytes __attribute__((vector_size(kStepLanes)));
   Bytes bytes;
   __builtin_memcpy(&bytes, from, sizeof(bytes));
-  return __builtin_convertvector(bytes, Ints);
+  return __builtin_convertvector(bytes, StepInts);
 }
 
 struct Motion {
-  Floats vx, vy;
+  StepFloats vx, vy;
 };
 
 // The velocity that an action makes of another, before the limit on speed.
-SHOAL_INLINE Motion Act(Ints action, Floats old_vx, Floats old_vy) {
+SHOAL_INLINE Motion Act(StepInts action, StepFloats old_vx, StepFloats old_vy) {
   constexpr float kCos30 = 0.86602540378443864676f;
   constexpr float kSin30 = 0.5f;
   constexpr float kSpeedUp = kFishAcceleration * kTimeStep;
-  const Floats speed = Sqrt(old_vx * old_vx + old_vy * old_vy);
-  const Ints moving = speed > 0.01f;
-  const Floats dir_x = moving ? old_vx / speed : Fill(1.0f);
-  const Floats dir_y = moving ? old_vy / speed : Floats{};
-  const Ints right = action == int32_t{kTurnRight};
+  const StepFloats speed = Sqrt(old_vx * old_vx + old_vy * old_vy);
+  const StepInts moving = speed > 0.01f;
+  const StepFloats dir_x = moving ? old_vx / speed : FillAs<StepFloats>(1.0f);
+  const StepFloats dir_y = moving ? old_vy / speed : StepFloats{};
+  const StepInts right = action == int32_t{kTurnRight};
   // Turns by +30 or -30 degrees differ in the sign of the sine alone.
-  const Floats sine = right ? Fill(-kSin30) : Fill(kSin30);
-  const Ints turns = (action == int32_t{kTurnLeft}) | right;
-  const Ints slower = action == int32_t{kDecelerate};
-  const Ints faster = action == int32_t{kAccelerate};
-  Floats vx = slower ? old_vx * 0.9f : old_vx;
-  Floats vy = slower ? old_vy * 0.9f : old_vy;
+  const StepFloats sine = right ? FillAs<StepFloats>(-kSin30) : FillAs<StepFloats>(kSin30);
+  const StepInts turns = (action == int32_t{kTurnLeft}) | right;
+  const StepInts slower = action == int32_t{kDecelerate};
+  const StepInts faster = action == int32_t{kAccelerate};
+  StepFloats vx = slower ? old_vx * 0.9f : old_vx;
+  StepFloats vy = slower ? old_vy * 0.9f : old_vy;
   vx = turns ? (kCos30 * dir_x - sine * dir_y) * speed : vx;
   vy = turns ? (sine * dir_x + kCos30 * dir_y) * speed : vy;
   vx = faster ? old_vx + dir_x * kSpeedUp : vx;
@@ -88,47 +101,47 @@ SHOAL_INLINE Motion Act(Ints action, Floats old_vx, Floats old_vy) {
 // Every lane does everything, and takes what holds for it: a scalar loop of the same was vectorised by
 // GCC for AVX-512 only, and branched for the others.
 int Step(const uint8_t* actions, const Predator& predator, int step, const FishArrays& fish) {
-  Ints deaths = {};
-  for (int i = 0; i < fish.lanes; i += kLanes) {
-    const Floats old_vx = Load(fish.vx + i);
-    const Floats old_vy = Load(fish.vy + i);
+  StepInts deaths = {};
+  for (int i = 0; i < fish.lanes; i += kStepLanes) {
+    const StepFloats old_vx = LoadAs<StepFloats>(fish.vx + i);
+    const StepFloats old_vy = LoadAs<StepFloats>(fish.vy + i);
     auto [vx, vy] = Act(LoadActions(actions + i), old_vx, old_vy);
-    const Floats new_speed = Sqrt(vx * vx + vy * vy);
-    const Ints too_fast = new_speed > kMaxFishSpeed;
+    const StepFloats new_speed = Sqrt(vx * vx + vy * vy);
+    const StepInts too_fast = new_speed > kMaxFishSpeed;
     vx = too_fast ? vx / new_speed * kMaxFishSpeed : vx;
     vy = too_fast ? vy / new_speed * kMaxFishSpeed : vy;
 
-    const Floats old_x = Load(fish.x + i);
-    const Floats old_y = Load(fish.y + i);
-    Floats x = old_x + vx * kTimeStep;
-    Floats y = old_y + vy * kTimeStep;
-    const Floats from_centre = Sqrt(x * x + y * y);
-    const Ints outside = from_centre > kStageRadius;
-    const Floats nx = x / from_centre;
-    const Floats ny = y / from_centre;
-    const Floats outward = vx * nx + vy * ny;
-    const Floats cx = outward * nx;
-    const Floats cy = outward * ny;
+    const StepFloats old_x = LoadAs<StepFloats>(fish.x + i);
+    const StepFloats old_y = LoadAs<StepFloats>(fish.y + i);
+    StepFloats x = old_x + vx * kTimeStep;
+    StepFloats y = old_y + vy * kTimeStep;
+    const StepFloats from_centre = Sqrt(x * x + y * y);
+    const StepInts outside = from_centre > kStageRadius;
+    const StepFloats nx = x / from_centre;
+    const StepFloats ny = y / from_centre;
+    const StepFloats outward = vx * nx + vy * ny;
+    const StepFloats cx = outward * nx;
+    const StepFloats cy = outward * ny;
     vx = outside ? -0.5f * cx + (vx - cx) : vx;
     vy = outside ? -0.5f * cy + (vy - cy) : vy;
     x = outside ? nx * kStageRadius : x;
     y = outside ? ny * kStageRadius : y;
 
-    const Floats dx = x - predator.x;
-    const Floats dy = y - predator.y;
-    const Ints captured = Sqrt(dx * dx + dy * dy) < kCaptureDistance;
-    const Ints death_step = Load(fish.death_step + i);
-    const Ints alive = death_step == 0;
-    const Ints dies = alive & captured;
+    const StepFloats dx = x - predator.x;
+    const StepFloats dy = y - predator.y;
+    const StepInts captured = Sqrt(dx * dx + dy * dy) < kCaptureDistance;
+    const StepInts death_step = LoadAs<StepInts>(fish.death_step + i);
+    const StepInts alive = death_step == 0;
+    const StepInts dies = alive & captured;
     Store(alive ? x : old_x, fish.x + i);
     Store(alive ? y : old_y, fish.y + i);
     Store(alive ? vx : old_vx, fish.vx + i);
     Store(alive ? vy : old_vy, fish.vy + i);
-    Store(dies ? Ints{} + step : death_step, fish.death_step + i);
+    Store(dies ? StepInts{} + step : death_step, fish.death_step + i);
     deaths -= dies;
   }
   int count = 0;
-  for (int lane = 0; lane < kLanes; ++lane) count += deaths[lane];
+  for (int lane = 0; lane < kStepLanes; ++lane) count += deaths[lane];
   return count;
 }
 

@@ -100,7 +100,8 @@ std::optional<LeaseGrant> LeaseTable::OfferBackup(WorkerId worker, absl::Time no
     for (const auto& lease : doublable_[static_cast<int>(kind)]) {
       // All that follow are younger still.
       if (now - lease.first < BackupAge(kind)) break;
-      if (leases_.at(lease.second).worker == worker) continue;
+      const LeaseRecord& record = leases_.at(lease.second);
+      if (record.worker == worker || now - Begin(record) < BackupAge(kind)) continue;
       if (found == nullptr || lease < *found) found = &lease;
       break;
     }
@@ -172,16 +173,20 @@ bool LeaseTable::Complete(uint64_t fencing, absl::Time now) {
   return first;
 }
 
+absl::Time LeaseTable::Begin(const LeaseRecord& lease) const {
+  auto last = last_end_.find(lease.worker);
+  return last == last_end_.end() ? lease.offered_at : std::max(last->second, lease.offered_at);
+}
+
 void LeaseTable::NoteDuration(const LeaseRecord& lease, absl::Time now) {
   const int kind = static_cast<int>(lease.item.kind);
-  auto last = last_end_.find(lease.worker);
-  const absl::Time begin =
-      last == last_end_.end() ? lease.offered_at : std::max(last->second, lease.offered_at);
+  // The clock may have been set back since.
+  const absl::Duration duration = std::max(absl::ZeroDuration(), now - Begin(lease));
   auto& durations = durations_[kind];
   if (durations.size() < kDurations) {
-    durations.push_back(now - begin);
+    durations.push_back(duration);
   } else {
-    durations[next_duration_[kind] % kDurations] = now - begin;
+    durations[next_duration_[kind] % kDurations] = duration;
   }
   ++next_duration_[kind];
   backup_age_[kind].reset();
@@ -247,8 +252,8 @@ void LeaseTable::End(LeaseRecord& lease, LeaseOutcome outcome, absl::Time now) {
   lease.outcome = outcome;
   lease.ended_at = now;
   by_worker_.erase({lease.worker, lease.fencing});
-  absl::Time& last = last_end_[lease.worker];
-  last = std::max(last, now);
+  // What the worker of an item that was taken out does, nobody knows.
+  if (outcome != LeaseOutcome::kCancelled) last_end_[lease.worker] = now;
   NoteDoublable(items_.at(lease.item));
   ++ended_by_[static_cast<size_t>(outcome)];
   ended_.push_back(lease);

@@ -91,7 +91,7 @@ class LeaseTable {
 
   // A lease for this worker, or nothing. A worker is never given an item it holds already.
   std::optional<LeaseGrant> Offer(WorkerId worker, absl::Time now);
-  // One more for a worker that has a lease, to be begun after it: a rollout, while more than `reserve`
+  // One more for a worker that has a rollout, to be begun after it: a rollout, while more than `reserve`
   // of them are left, so that nobody goes without for it. Evaluations are not given ahead: rollouts
   // that are planned meanwhile would wait behind them.
   std::optional<LeaseGrant> OfferAhead(WorkerId worker, size_t reserve, absl::Time now);
@@ -149,6 +149,8 @@ class LeaseTable {
   std::set<ItemKey>& Available(const ItemKey& item) { return available_[static_cast<int>(item.kind)]; }
   std::optional<LeaseGrant> OfferAvailable(ItemKind kind, WorkerId worker, absl::Time now);
   LeaseGrant Grant(ItemKey key, WorkerId worker, absl::Time now);
+  // When the worker can have begun with it.
+  absl::Time Begin(const LeaseRecord& lease) const;
   void NoteDuration(const LeaseRecord& lease, absl::Time now);
   void End(LeaseRecord& lease, LeaseOutcome outcome, absl::Time now);
   bool Holds(const Item& item, WorkerId worker) const;
@@ -175,7 +177,7 @@ class LeaseTable {
   std::set<std::pair<absl::Time, uint64_t>> doublable_[2];
   std::vector<LeaseRecord> ended_;
   std::map<uint64_t, ItemKey> retired_;
-  // When a worker's latest lease ended: the one behind it did not begin before.
+  // When a worker's latest lease ended: one that was offered before is taken to have begun then.
   std::map<WorkerId, absl::Time> last_end_;
   // Durations of the latest finished leases by kind, for backup tasks.
   std::vector<absl::Duration> durations_[2];

@@ -116,7 +116,8 @@ void RunLoop::Dispatch(absl::Time now) {
   }
 }
 
-void RunLoop::NoteRoom(WorkerId id, const Worker& worker) {
+void RunLoop::NoteRoom(WorkerId id, Worker& worker) {
+  if (worker.active == 0) worker.plays = false;
   if (worker.active == 0) idle_.insert(id); else idle_.erase(id);
   if (worker.active > 0 && worker.HasRoom()) roomy_.insert(id); else roomy_.erase(id);
 }
@@ -131,6 +132,7 @@ void RunLoop::SendLease(WorkerId id, const LeaseGrant& grant) {
     *lease->mutable_rollout() = training_->Item(grant.item);
   } else {
     *lease->mutable_evaluation() = evaluations_->Item(grant.item);
+    worker.plays = true;
   }
   ++worker.active;
   NoteRoom(id, worker);

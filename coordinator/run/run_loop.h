@@ -94,8 +94,10 @@ class RunLoop {
     v1::WorkerHello hello;
     absl::Time last_message;
     int active = 0;
+    // Its only lease is one of an evaluation.
+    bool plays = false;
     int64_t items_done = 0;
-    bool HasRoom() const { return active < std::clamp(hello.leases(), 1, kMostLeases); }
+    bool HasRoom() const { return !plays && active < std::clamp(hello.leases(), 1, kMostLeases); }
   };
   struct Learner {
     LearnerPort* port = nullptr;
@@ -115,7 +117,7 @@ class RunLoop {
   void Dispatch(absl::Time now);
   void SendLease(WorkerId id, const LeaseGrant& grant);
   // After a worker's leases have become more or fewer.
-  void NoteRoom(WorkerId id, const Worker& worker);
+  void NoteRoom(WorkerId id, Worker& worker);
   void SendRetain();
 
   absl::Status OnResult(Worker& worker, const v1::WorkResult& result, absl::Time now);
@@ -181,7 +183,7 @@ class RunLoop {
   int64_t alarms_ = 0;
   std::string alarm_;
   std::map<WorkerId, Worker> workers_;
-  // Those without a lease, and those that have one and use for a further one.
+  // Those without a lease, and those that compute a rollout and have use for a further one.
   std::set<WorkerId> idle_, roomy_;
   WorkerId next_worker_ = 1;
   Learner learner_;

@@ -87,6 +87,27 @@ std::string Everything(const Kernels& kernels, uint64_t seed, int average_count)
   return bytes;
 }
 
+// The environments of a world lie one behind the other, a multiple of 8 lanes each.
+TEST(Kernels, AStepLeavesWhatLiesBehindItsLanesAlone) {
+  for (const Kernels* kernels : SupportedKernels()) {
+    School school(7);
+    const School before = school;
+    FishArrays arrays = school.arrays();
+    arrays.lanes = 24;
+    for (int step = 3; step < 10; ++step) {
+      kernels->step(school.actions.data(), {0.7f, -0.4f, 1.3f, -0.8f}, step, arrays);
+    }
+    EXPECT_NE(school.x[23], before.x[23]) << kernels->name;
+    for (size_t i = 24; i < school.x.size(); ++i) {
+      EXPECT_EQ(school.x[i], before.x[i]) << kernels->name << " " << i;
+      EXPECT_EQ(school.y[i], before.y[i]) << kernels->name << " " << i;
+      EXPECT_EQ(school.vx[i], before.vx[i]) << kernels->name << " " << i;
+      EXPECT_EQ(school.vy[i], before.vy[i]) << kernels->name << " " << i;
+      EXPECT_EQ(school.death_step[i], before.death_step[i]) << kernels->name << " " << i;
+    }
+  }
+}
+
 TEST(Kernels, AllVariantsGiveTheSameBits) {
   const std::vector<const Kernels*> variants = SupportedKernels();
   ASSERT_FALSE(variants.empty());
