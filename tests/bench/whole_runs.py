@@ -205,12 +205,10 @@ def service(build, out):
     """Each round measures the parts and the whole, so that a machine that changes changes both."""
     rounds = {epochs: [] for epochs in SERVICE_EPOCHS}
     for i in range(SERVICE_ROUNDS):
-        one = {}
-        for epochs in SERVICE_EPOCHS:
-            run, one[epochs] = through_service(build, out, f"service_{i}_{epochs}", epochs)
-        rollouts, rows_per_item = rollouts_alone(build, run)
         learner = learner_alone(build)
-        for epochs, found in one.items():
+        for epochs in SERVICE_EPOCHS:
+            run, found = through_service(build, out, f"service_{i}_{epochs}", epochs)
+            rollouts, rows_per_item = rollouts_alone(build, run)
             lower = min(rollouts, learner / epochs)
             rounds[epochs].append({**found, "rows_per_item": rows_per_item,
                                    "rollout_rows_per_second": rollouts,

@@ -82,9 +82,9 @@ TEST_F(LeaseTableTest, ALeaseThatWaitedDidNotRunMeanwhile) {
     current = ahead;
   }
   ASSERT_TRUE(table_.Offer(kBob, At(now)));
-  EXPECT_FALSE(table_.Offer(kBob, At(now + 7.9)));
-  // Ann's, which was offered 4 s before she could begin with it.
-  const auto backup = table_.Offer(kBob, At(now + 8.1));
+  // Ann's was offered 4 s before she could begin with it.
+  EXPECT_FALSE(table_.Offer(kBob, At(now + 11.9)));
+  const auto backup = table_.Offer(kBob, At(now + 12.1));
   ASSERT_TRUE(backup);
   EXPECT_EQ(backup->item, Shard(1, 6));
 }
