@@ -32,25 +32,11 @@ function(shoal_library name)
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
 endfunction()
 
-# The programs' malloc (docs/DEPENDENCIES.md says what it gains). A sanitizer brings its own.
-if(NOT SHOAL_SANITIZER)
-  pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
-endif()
-
-function(shoal_malloc name)
-  if(NOT SHOAL_SANITIZER)
-    # Also where the linker drops libraries that nothing names.
-    target_link_options(${name} PRIVATE LINKER:--no-as-needed)
-    target_link_libraries(${name} PRIVATE PkgConfig::JEMALLOC)
-  endif()
-endfunction()
-
 # shoal_program(NAME MAIN file.cc DEPS target...): a program in build/bin.
 function(shoal_program name)
   cmake_parse_arguments(ARG "" "MAIN" "DEPS" ${ARGN})
   add_executable(${name} ${ARG_MAIN})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} shoal_flags)
-  shoal_malloc(${name})
   if(TARGET shoal_tsan_absl_mutex)
     target_link_libraries(${name} PRIVATE shoal_tsan_absl_mutex shoal_tsan_grpc)
   endif()
@@ -85,7 +71,6 @@ function(shoal_bench name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} benchmark::benchmark benchmark::benchmark_main shoal_flags)
-  shoal_malloc(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 endfunction()
 

@@ -13,7 +13,6 @@ packages=(
   libtorch-dev libgloo-dev libopenblas0-openmp
   # the rest
   libspdlog-dev libcli11-dev nlohmann-json3-dev libsqlite3-dev libssl-dev libxxhash-dev
-  libjemalloc-dev
   # metrics, plots, videos
   prometheus-cpp-dev gnuplot-nox libisal-dev libcairo2-dev fonts-dejavu-core
   libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
