@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs all benchmarks of a release build, and writes the tables of docs/PERFORMANCE.md and
-# docs/SCALE.md with the machine they come from. Some nine minutes on two idle cores.
+# docs/SCALE.md with the machine they come from. Some twelve minutes on two idle cores.
 # Usage: tests/bench/run.sh                                 everything, and the tables
 #        tests/bench/run.sh --compare BUILD [FILTER]        this build and another in alternation: which
 #                                                           figures moved (environment PAIRS: how many pairs)
