@@ -117,9 +117,14 @@ void RunLoop::Dispatch(absl::Time now) {
 }
 
 void RunLoop::NoteRoom(WorkerId id, Worker& worker) {
-  if (worker.active == 0) worker.plays = false;
-  if (worker.active == 0) idle_.insert(id); else idle_.erase(id);
-  if (worker.active > 0 && worker.HasRoom()) roomy_.insert(id); else roomy_.erase(id);
+  idle_.erase(id);
+  roomy_.erase(id);
+  if (worker.active == 0) {
+    worker.plays = false;
+    idle_.insert(id);
+  } else if (worker.HasRoom()) {
+    roomy_.insert(id);
+  }
 }
 
 void RunLoop::SendLease(WorkerId id, const LeaseGrant& grant) {

@@ -112,6 +112,13 @@ class ActorLoopTest : public ::testing::Test {
     return response;
   }
 
+  // Nobody listens where its learner should be.
+  v1::WorkResponse StuckLease(uint64_t fencing, int shard) {
+    v1::WorkResponse response = RolloutLease(fencing, shard);
+    response.mutable_lease()->set_learner_address("unix:" + ::testing::TempDir() + "/nobody.sock");
+    return response;
+  }
+
   v1::WorkResponse EvaluationLease(uint64_t fencing) {
     v1::WorkResponse response;
     v1::Lease* lease = response.mutable_lease();
@@ -193,9 +200,7 @@ TEST_F(ActorLoopTest, ComputesWhileRowsArePushed) {
   peer().Send(RolloutLease(1, 0));
   ASSERT_TRUE(peer().Next().has_result());
   // The policy is known, so that this one is computed; nobody takes its rows.
-  v1::WorkResponse stuck = RolloutLease(2, 1);
-  stuck.mutable_lease()->set_learner_address("unix:" + ::testing::TempDir() + "/nobody.sock");
-  peer().Send(stuck);
+  peer().Send(StuckLease(2, 1));
   peer().Send(EvaluationLease(3));
   const v1::WorkRequest answer = peer().Next();
   ASSERT_TRUE(answer.has_result()) << answer.ShortDebugString();
@@ -207,12 +212,7 @@ TEST_F(ActorLoopTest, StopsWhileRowsArePushedAndOthersWait) {
   peer().Next();
   peer().Send(RolloutLease(1, 0));
   ASSERT_TRUE(peer().Next().has_result());
-  v1::WorkResponse stuck = RolloutLease(2, 1);
-  stuck.mutable_lease()->set_learner_address("unix:" + ::testing::TempDir() + "/nobody.sock");
-  for (uint64_t fencing = 2; fencing <= 4; ++fencing) {
-    stuck.mutable_lease()->set_fencing(fencing);
-    peer().Send(stuck);
-  }
+  for (uint64_t fencing = 2; fencing <= 4; ++fencing) peer().Send(StuckLease(fencing, 1));
   peer().AwaitHeartbeats(peer().heartbeats() + 2);
   actor_->Stop();
   EXPECT_TRUE(AwaitEnd().ok());
@@ -270,9 +270,7 @@ TEST_F(ActorLoopTest, ComesBackAndDropsTheLeasesOfALostStream) {
   // Nobody listens where the first lease's learner should be, so it stays in work.
   StartActor(/*unavailable_limit=*/kTestDeadline);
   ASSERT_TRUE(peer().Next().has_hello());
-  v1::WorkResponse stuck = RolloutLease(1, 0);
-  stuck.mutable_lease()->set_learner_address("unix:" + ::testing::TempDir() + "/nobody.sock");
-  peer().Send(stuck);
+  peer().Send(StuckLease(1, 0));
   peer().AwaitHeartbeats(peer().heartbeats() + 2);
   peer().Break();
   ASSERT_TRUE(peer().Next().has_hello());
@@ -285,13 +283,8 @@ TEST_F(ActorLoopTest, ComesBackAndDropsTheLeasesOfALostStream) {
 TEST_F(ActorLoopTest, GivesBackMoreLeasesThanItHolds) {
   StartActor(/*unavailable_limit=*/kTestDeadline);
   peer().Next();
-  v1::WorkResponse stuck = RolloutLease(1, 0);
-  stuck.mutable_lease()->set_learner_address("unix:" + ::testing::TempDir() + "/nobody.sock");
   // One in work, two waiting, and at least one too many whatever the timing.
-  for (uint64_t fencing = 1; fencing <= 4; ++fencing) {
-    stuck.mutable_lease()->set_fencing(fencing);
-    peer().Send(stuck);
-  }
+  for (uint64_t fencing = 1; fencing <= 4; ++fencing) peer().Send(StuckLease(fencing, 0));
   const v1::WorkRequest answer = peer().Next();
   ASSERT_TRUE(answer.has_failure());
   EXPECT_EQ(answer.failure().code(), static_cast<int>(absl::StatusCode::kResourceExhausted));
@@ -366,9 +359,7 @@ TEST_F(ActorLoopTest, RefusesACoordinatorOfAnotherBuildOrProtocol) {
 TEST_F(ActorLoopTest, StopsInTheMiddleOfAnything) {
   StartActor(/*unavailable_limit=*/kTestDeadline);
   peer().Next();
-  v1::WorkResponse stuck = RolloutLease(1, 0);
-  stuck.mutable_lease()->set_learner_address("unix:" + ::testing::TempDir() + "/nobody.sock");
-  peer().Send(stuck);
+  peer().Send(StuckLease(1, 0));
   peer().AwaitHeartbeats(peer().heartbeats() + 2);
   actor_->Stop();
   EXPECT_TRUE(AwaitEnd().ok());
