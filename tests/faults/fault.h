@@ -1,10 +1,9 @@
-// Which fault comes next: a seeded draw. Pure.
+// Which fault comes next: a seeded draw.
 #pragma once
 
 #include <cstdint>
-#include <random>
+#include <iterator>
 #include <string>
-#include <vector>
 
 namespace shoal {
 
@@ -36,6 +35,8 @@ inline constexpr FaultKind kFaultKinds[] = {
     FaultKind::kKillSendingRows,   FaultKind::kKillReceivingRows, FaultKind::kKillInEvaluation,
     FaultKind::kPowerLossInCommit, FaultKind::kPowerLossInCheckpoint};
 
+inline constexpr int kFaultKindCount = std::size(kFaultKinds);
+
 const char* FaultName(FaultKind kind);
 
 struct Fault {
@@ -49,18 +50,21 @@ struct Fault {
   std::string rule;
 };
 
-// Draws `count` faults. Every kind comes once, in a random order, before any comes again.
+// Endless: in each round every kind comes once, in an order of that round's own. The fault of a number
+// follows from seed and number alone, so a sequence that begins at a number is the rest of the one that
+// began before it. One thread.
 class FaultSequence {
  public:
-  explicit FaultSequence(uint64_t seed) : random_(seed) {}
-  Fault Next();
+  explicit FaultSequence(uint64_t seed, uint64_t first = 0) : seed_(seed), number_(first) {}
+
+  // How many came before.
+  uint64_t number() const { return number_; }
+  Fault Current() const;
+  void Advance() { ++number_; }
 
  private:
-  // 0 .. n - 1, the same on every machine.
-  uint32_t Below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
-
-  std::mt19937_64 random_;
-  std::vector<FaultKind> left_;
+  const uint64_t seed_;
+  uint64_t number_;
 };
 
 }  // namespace shoal

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
 
@@ -19,6 +20,8 @@ namespace {
 constexpr absl::Duration kLook = absl::Milliseconds(15);
 // How long an armed rule, or an evaluation to come, is waited for.
 constexpr absl::Duration kPatience = absl::Seconds(4);
+// How long a program may take to be loaded, with sanitizers and on a busy machine too.
+constexpr absl::Duration kLoadPatience = absl::Seconds(60);
 
 // A run of some seconds with everything in it: two phases, evaluations that the gate waits for, a tail
 // queue with forced resets and a row filter, checkpoints that go and stay, a best one.
@@ -51,10 +54,11 @@ absl::Status MakeRun(const std::string& run_dir, int policy_lag) {
 
 class Disturber {
  public:
-  Disturber(const std::string& run_dir, const FaultRunOptions& options, FaultTally& tally,
-            std::vector<std::string>& story)
+  Disturber(const std::string& run_dir, const FaultRunOptions& options, FaultSequence& sequence,
+            FaultTally& tally, std::vector<std::string>& story)
       : run_dir_(run_dir),
         options_(options),
+        sequence_(sequence),
         tally_(tally),
         story_(story),
         deadline_(absl::Now() + options.limit) {}
@@ -66,20 +70,35 @@ class Disturber {
     auto started = Cluster::Start(cluster);
     if (!started.ok()) return started.status();
     cluster_ = *std::move(started);
-    FaultSequence sequence(options_.seed);
-    for (int i = 0; i < options_.faults && !cluster_->done(); ++i) {
-      const Fault fault = sequence.Next();
-      absl::Status status = Watch(absl::Milliseconds(fault.wait_ms));
-      if (status.ok() && !cluster_->done()) status = Inject(fault);
-      if (!status.ok()) return status;
-    }
-    absl::Status status = Watch(absl::InfiniteDuration());
-    if (!status.ok()) return status;
+    absl::Status status = Disturb();
+    if (status.ok()) status = Watch(absl::InfiniteDuration());
+    CountLate();
     tally_.restarts += cluster_->restarts();
-    return cluster_->WaitForOthers(absl::Seconds(10));
+    return status.ok() ? cluster_->WaitForOthers(absl::Seconds(10)) : status;
   }
 
  private:
+  // An armed rule that had found nothing when its time was over.
+  struct Armed {
+    Fault fault;
+    std::string report;
+  };
+
+  absl::Status Disturb() {
+    for (int i = 0; i < options_.faults && !cluster_->done(); ++i) {
+      while (!options_.only.empty() && options_.only.count(sequence_.Current().kind) == 0) {
+        sequence_.Advance();
+      }
+      const Fault fault = sequence_.Current();
+      if (absl::Status status = Watch(absl::Milliseconds(fault.wait_ms)); !status.ok()) return status;
+      // What a run is too short for is the next one's.
+      if (cluster_->done()) break;
+      sequence_.Advance();
+      if (absl::Status status = Inject(fault); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
   // Keeps the cluster going for a while, or until `until` holds or the run is done.
   template <class Condition>
   absl::Status WatchUntil(absl::Duration time, const Condition& until) {
@@ -110,11 +129,26 @@ class Disturber {
   }
 
   void Happened(const Fault& fault, const std::string& whom) {
-    ++tally_.injected[FaultName(fault.kind)];
+    ++tally_.injected[fault.kind];
     story_.push_back(absl::StrCat(FaultName(fault.kind), ": ", whom, fault.rule.empty() ? "" : " ",
                                   fault.rule, ", at iteration ", last_.committed_iteration()));
     if (!disturbed_at_) disturbed_at_ = absl::Now();
     committed_then_ = last_.committed_iteration();
+  }
+
+  void Missed(const Fault& fault, const std::string& why) {
+    ++tally_.missed[fault.kind];
+    story_.push_back(absl::StrCat(FaultName(fault.kind), ": ", why));
+  }
+
+  // A rule stays with its program, and may find something after all.
+  void CountLate() {
+    for (const Armed& armed : late_) {
+      if (!std::filesystem::exists(armed.report)) continue;
+      --tally_.missed[armed.fault.kind];
+      ++tally_.injected[armed.fault.kind];
+      story_.push_back(absl::StrCat(FaultName(armed.fault.kind), ": ", armed.fault.rule, " later on"));
+    }
   }
 
   std::string PickActor(const Fault& fault) const {
@@ -136,17 +170,21 @@ class Disturber {
 
   // Starts a member again with a rule, and waits until the rule has fired or found nothing.
   absl::Status Arm(const Fault& fault, const std::string& member) {
-    const std::string report = absl::StrCat(run_dir_, "/../fired-", options_.seed, "-", ++armed_);
+    const std::string report = absl::StrCat(run_dir_, "/../fired-", sequence_.number());
+    const std::string loaded = report + ".loaded";
+    for (const std::string& file : {report, loaded}) std::filesystem::remove(file);
     Environment environment = {
         {"LD_PRELOAD", options_.file_layer},
         {"SHOAL_FILE_FAULTS", fault.rule},
         {"SHOAL_FILE_FAULTS_REPORT", report},
+        {"SHOAL_FILE_FAULTS_LOADED", loaded},
         {"SHOAL_FILE_FAULTS_ROOT", std::filesystem::absolute(run_dir_).string()}};
 #ifdef __SANITIZE_ADDRESS__
     // The layer comes before its run-time library, and calls nothing of it.
     environment.emplace_back("ASAN_OPTIONS", "verify_asan_link_order=0");
 #endif
     absl::Status status = cluster_->Restart(member, environment);
+    if (status.ok()) status = AwaitLoaded(member, loaded);
     if (!status.ok()) return status;
     const auto fired = [&] { return std::filesystem::exists(report); };
     status = WatchUntil(kPatience, fired);
@@ -154,18 +192,27 @@ class Disturber {
     if (fired()) {
       Happened(fault, member);
     } else {
-      ++tally_.missed[FaultName(fault.kind)];
-      story_.push_back(absl::StrCat(FaultName(fault.kind), ": ", fault.rule, " found nothing"));
+      Missed(fault, absl::StrCat(fault.rule, " found nothing"));
+      late_.push_back({fault, report});
     }
     return absl::OkStatus();
+  }
+
+  // A rule of a program without the layer would find nothing for ever.
+  absl::Status AwaitLoaded(const std::string& member, const std::string& file) {
+    const auto loaded = [&] { return std::filesystem::exists(file); };
+    if (absl::Status status = WatchUntil(kLoadPatience, loaded); !status.ok()) return status;
+    if (loaded() || cluster_->done()) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat(
+        member, " has not loaded ", options_.file_layer, " by LD_PRELOAD, so no fault of files can be "
+        "put into it; ", run_dir_, "/logs/", member, ".out may say why"));
   }
 
   absl::Status KillInEvaluation(const Fault& fault) {
     const auto playing = [&] { return last_.state() == v1::RunStatus::STATE_EVALUATION; };
     if (absl::Status status = WatchUntil(kPatience, playing); !status.ok()) return status;
-    if (cluster_->done()) return absl::OkStatus();
-    if (playing()) return KillOne(fault, PickActor(fault));
-    ++tally_.missed[FaultName(fault.kind)];
+    if (playing() && !cluster_->done()) return KillOne(fault, PickActor(fault));
+    Missed(fault, "no evaluation is being played");
     return absl::OkStatus();
   }
 
@@ -180,16 +227,23 @@ class Disturber {
 
   absl::Status RemoveActor(const Fault& fault) {
     // The last one must stay, or nothing goes on.
-    if (cluster_->actors().size() < 2) return KillOne(fault, PickActor(fault));
+    if (cluster_->actors().size() < 2) {
+      Missed(fault, "there is one actor");
+      return absl::OkStatus();
+    }
     const std::string actor = PickActor(fault);
     Happened(fault, actor);
     return cluster_->RemoveActor(actor);
   }
 
   absl::Status AddActor(const Fault& fault) {
+    // Few cores: more would only slow the test down.
+    if (cluster_->actors().size() >= 4) {
+      Missed(fault, "there are four actors");
+      return absl::OkStatus();
+    }
     Happened(fault, absl::StrCat("to ", cluster_->actors().size()));
-    // Few cores: more than four actors would only slow the test down.
-    return cluster_->actors().size() < 4 ? cluster_->AddActor() : RemoveActor(fault);
+    return cluster_->AddActor();
   }
 
   absl::Status Inject(const Fault& fault) {
@@ -230,6 +284,7 @@ class Disturber {
 
   const std::string run_dir_;
   const FaultRunOptions& options_;
+  FaultSequence& sequence_;
   FaultTally& tally_;
   std::vector<std::string>& story_;
   const absl::Time deadline_;
@@ -237,7 +292,7 @@ class Disturber {
   v1::RunStatus last_;
   std::optional<absl::Time> disturbed_at_;
   int64_t committed_then_ = 0;
-  int armed_ = 0;
+  std::vector<Armed> late_;
 };
 
 }  // namespace
@@ -246,6 +301,14 @@ int FaultTally::total() const {
   int sum = 0;
   for (const auto& [kind, count] : injected) sum += count;
   return sum;
+}
+
+std::set<FaultKind> FaultTally::never_injected() const {
+  std::set<FaultKind> never(std::begin(kFaultKinds), std::end(kFaultKinds));
+  for (const auto& [kind, count] : injected) {
+    if (count > 0) never.erase(kind);
+  }
+  return never;
 }
 
 void FaultTally::Add(const FaultTally& other) {
@@ -257,9 +320,10 @@ void FaultTally::Add(const FaultTally& other) {
 }
 
 absl::Status RunWithFaults(const std::string& run_dir, const FaultRunOptions& options,
-                           FaultTally& tally, std::vector<std::string>& story) {
+                           FaultSequence& sequence, FaultTally& tally,
+                           std::vector<std::string>& story) {
   if (absl::Status status = MakeRun(run_dir, options.policy_lag); !status.ok()) return status;
-  return Disturber(run_dir, options, tally, story).Run();
+  return Disturber(run_dir, options, sequence, tally, story).Run();
 }
 
 }  // namespace shoal

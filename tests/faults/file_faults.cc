@@ -143,6 +143,12 @@ Layer& TheLayer() {
   return *layer;
 }
 
+// Whoever arms a program can see that the layer is there to act.
+__attribute__((constructor)) void SayLoaded() {
+  const char* file = getenv("SHOAL_FILE_FAULTS_LOADED");
+  if (file != nullptr) RawWrite(file, "loaded\n", /*append=*/true);
+}
+
 // Holds the lock, and keeps the layer from looking at what it does itself.
 class Inside {
  public:

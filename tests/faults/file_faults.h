@@ -6,6 +6,7 @@
 //   SHOAL_FILE_FAULTS         rules, separated by ';'
 //   SHOAL_FILE_FAULTS_ROOT    folder whose files `power` takes back (default: none)
 //   SHOAL_FILE_FAULTS_REPORT  file that gets a line when a rule first fires
+//   SHOAL_FILE_FAULTS_LOADED  file that gets a line when the library is loaded, before main
 // Linked into a test program, it is told by the functions below.
 //
 // A rule is ACTION:OPERATION:WHERE:WHICH.
