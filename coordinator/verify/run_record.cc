@@ -13,6 +13,7 @@
 #include "common/options.h"
 #include "coordinator/evaluation/measurements.h"
 #include "coordinator/store/run_store.h"
+#include "learner/checkpoint/checkpoint.h"
 #include "nlohmann/json.hpp"
 
 namespace shoal {
@@ -61,6 +62,7 @@ class Reader {
   absl::Status Iterations();
   absl::Status Evaluations();
   absl::Status Checkpoints();
+  absl::Status OneCheckpoint(const std::string& name, const absl::StatusOr<Checkpoint>& checkpoint);
   absl::Status Files();
   RunRecord Take() { return std::move(record_); }
 
@@ -183,16 +185,32 @@ absl::Status Reader::File(const std::string& name) {
   return absl::OkStatus();
 }
 
-// The manifests name policy and optimizer state by their SHA-256.
+// A checkpoint's manifest, which names policy and optimizer state by their SHA-256, where its files are
+// what it says; else what is wrong with them.
 absl::Status Reader::Checkpoints() {
   auto last = store_.LastCommitted();
   if (!last.ok()) return last.status();
-  for (const std::string& name : {absl::StrCat("iter_", last->iteration), std::string("best")}) {
-    const std::string path = absl::StrCat("checkpoints/", name, "/manifest.json");
-    auto text = ReadFile(absl::StrCat(run_dir_, "/", path));
-    if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
-    Add(path, text.ok() ? *text : "none");
+  const std::string folder = absl::StrCat(run_dir_, "/checkpoints");
+  absl::Status status = OneCheckpoint(absl::StrCat("iter_", last->iteration),
+                                      ReadCheckpoint(folder, last->iteration, last->policy_sha256));
+  return status.ok() ? OneCheckpoint("best", ReadBestCheckpoint(folder)) : status;
+}
+
+absl::Status Reader::OneCheckpoint(const std::string& name,
+                                   const absl::StatusOr<Checkpoint>& checkpoint) {
+  const std::string path = absl::StrCat("checkpoints/", name, "/", kManifestFile);
+  if (absl::IsNotFound(checkpoint.status())) {
+    Add(path, "none");
+    return absl::OkStatus();
   }
+  if (absl::IsDataLoss(checkpoint.status())) {
+    Add(path, absl::StrCat("damaged: ", checkpoint.status().message()));
+    return absl::OkStatus();
+  }
+  if (!checkpoint.ok()) return checkpoint.status();
+  auto text = ReadFile(absl::StrCat(run_dir_, "/", path));
+  if (!text.ok()) return text.status();
+  Add(path, *text);
   return absl::OkStatus();
 }
 

@@ -2,7 +2,8 @@
 // two runs of the same options, build and kind of learner CPU must have equal records.
 //
 // In it: plans, policies, measurements, planner states, shard records and states, tail pointers,
-// evaluations with scenes and gate events, the last and the best checkpoint, and the content of the
+// evaluations with scenes and gate events, the last and the best checkpoint (each by its manifest, where
+// its files are what that says and the last one's policy is the committed one), and the content of the
 // text files; not in it: the run's
 // name and id, times (IsTimeMeasurement and timestamps), leases, workers, logs, the order in which
 // evaluations ended beside training.

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <map>
 
+#include "absl/strings/str_cat.h"
+#include "learner/checkpoint/checkpoint.h"
 #include "tests/run/run_loop_fixture.h"
 
 namespace shoal {
@@ -74,6 +76,42 @@ TEST_F(RunRecordTest, ALimitCountsTheRest) {
   const auto differences = Differences(one, {}, 2);
   ASSERT_THAT(differences, SizeIs(3));
   EXPECT_THAT(differences[2], HasSubstr("more"));
+}
+
+TEST_F(RunRecordTest, CheckpointsAreTheirFiles) {
+  RunRecord whole = Whole(absl::Seconds(1));
+  const std::string folder = folder_ + "/checkpoints";
+  ASSERT_TRUE(PrepareCheckpointDirectory(folder).ok());
+  ASSERT_TRUE(WriteCheckpoint(folder, {3, "a policy", "an optimizer"}).ok());
+  ASSERT_TRUE(CopyBestCheckpoint(folder, 3).ok());
+  const auto read = [&] { return ReadRunRecord(folder_).value_or(RunRecord()); };
+  const RunRecord with_best = read();
+  EXPECT_THAT(Differences(whole, with_best),
+              testing::ElementsAre(HasSubstr("checkpoints/best/manifest.json: none | ")));
+  EXPECT_THAT(Differences(with_best, read()), IsEmpty());
+  // Whole by their manifests.
+  for (const char* file : {kPolicyFile, kOptimizerFile}) {
+    const std::string path = absl::StrCat(folder, "/best/", file);
+    const std::string content = ReadFile(path).value_or("");
+    ASSERT_TRUE(WriteFileAtomically(path, content.substr(0, 5)).ok());
+    EXPECT_THAT(Differences(with_best, read()),
+                testing::ElementsAre(HasSubstr("checkpoints/best/manifest.json: ")))
+        << file;
+    ASSERT_TRUE(WriteFileAtomically(path, content).ok());
+  }
+  EXPECT_THAT(Differences(with_best, read()), IsEmpty());
+}
+
+TEST_F(RunRecordTest, TheLastCheckpointIsTheCommittedOne) {
+  const RunRecord whole = Whole(absl::Seconds(1));
+  const std::string folder = folder_ + "/checkpoints";
+  ASSERT_TRUE(PrepareCheckpointDirectory(folder).ok());
+  ASSERT_TRUE(WriteCheckpoint(folder, {4, "another policy", "an optimizer"}).ok());
+  const auto record = ReadRunRecord(folder_);
+  ASSERT_TRUE(record.ok()) << record.status();
+  const std::map<std::string, std::string> values(record->begin(), record->end());
+  EXPECT_EQ(Differences(whole, *record).size(), 1u);
+  EXPECT_NE(values.at("checkpoints/iter_4/manifest.json"), "none");
 }
 
 TEST_F(RunRecordTest, DamagedTextIsSaid) {
