@@ -113,13 +113,15 @@ std::string ProgramSet::Log(const std::string& name) const {
 
 std::vector<std::string> ProgramSet::CommandLine(const std::string& name) const {
   std::vector<std::string> line;
+  const std::string place =
+      options_.runs.empty() ? "--run_dir=" + options_.run_dir : "--runs=" + options_.runs;
   if (name == "coordinator") {
-    line = {BuildFolder() + "/bin/shoal-coordinator", "--run_dir=" + options_.run_dir,
+    const std::string& other = options_.coordinator_program;
+    line = {other.empty() ? BuildFolder() + "/bin/shoal-coordinator" : other, place,
             "--listen=" + address_, absl::StrCat("--lease_seconds=", options_.lease_seconds)};
   } else if (absl::StartsWith(name, "learner")) {
     line = {BuildFolder() + "/tests/shoal-fake-learner", "--coordinator=" + address_,
-            absl::StrCat("--listen=unix:", sockets_, "/", name, ".sock"),
-            "--run_dir=" + options_.run_dir};
+            absl::StrCat("--listen=unix:", sockets_, "/", name, ".sock"), place};
   } else {
     line = {BuildFolder() + "/bin/shoal-actor", "--coordinator=" + address_, "--name=" + name};
   }

@@ -34,7 +34,12 @@ absl::StatusOr<std::string> Outcome(const std::string& run_dir);
 class ProgramSet {
  public:
   struct Options {
+    // The one run's folder; in it, logs are kept.
     std::string run_dir;
+    // Not empty: folder of all runs of a standing coordinator. run_dir is then only for logs.
+    std::string runs;
+    // Another file than build/bin/shoal-coordinator.
+    std::string coordinator_program;
     double lease_seconds = 10;
     // Options beyond those of the set's own, by program name.
     std::map<std::string, std::vector<std::string>> more;
