@@ -126,7 +126,7 @@ absl::Status Evaluations::LoadScenes(int64_t id) {
   for (const EvaluationScene& scene : *scenes) {
     auto episode = ParseScene(*store_, id, scene);
     if (!episode.ok()) return episode.status();
-    board_.Accept(id, scene.scene, scene.record, *std::move(episode), "an actor before the restart");
+    board_.Accept(id, scene.scene, scene.record, *std::move(episode), scene.worker);
   }
   return absl::OkStatus();
 }
@@ -176,7 +176,7 @@ absl::StatusOr<EvaluationBoard::Verdict> Evaluations::Accept(const ItemKey& key,
   if (!episode.ParseFromString(bytes)) return BadScene(key.group, key.index);
   const auto verdict = board_.Accept(key.group, key.index, bytes, std::move(episode), worker);
   if (verdict != EvaluationBoard::Verdict::kFirst) return verdict;
-  absl::Status status = store_->SaveEvaluationScene(key.group, key.index, bytes);
+  absl::Status status = store_->SaveEvaluationScene(key.group, key.index, bytes, worker);
   if (!status.ok()) return status;
   return verdict;
 }

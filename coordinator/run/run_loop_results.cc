@@ -78,7 +78,7 @@ absl::Status RunLoop::OnLateScene(const Worker& worker, const v1::WorkResult& re
   if (!scenes.ok()) return scenes.status();
   for (const EvaluationScene& scene : *scenes) {
     if (scene.scene == item->index && scene.record != result.evaluation()) {
-      return Mismatch(*item, "an actor whose result was judged", worker);
+      return Mismatch(*item, scene.worker, worker);
     }
   }
   return absl::OkStatus();
@@ -95,8 +95,8 @@ absl::Status RunLoop::OnRollout(const ItemKey& item, Worker& worker, const v1::W
 }
 
 std::string RunLoop::FirstWorker(const ItemKey& item, const Worker& second) const {
-  const std::string known = item.kind == ItemKind::kRollout ? training_->Result(item).worker
-                                                            : evaluations_->Worker(item);
+  if (item.kind == ItemKind::kEvaluation) return evaluations_->Worker(item);
+  const std::string known = training_->Result(item).worker;
   if (!known.empty()) return known;
   // Its rows are with the learner and its record is still on the way.
   for (const WorkerId holder : leases_->Holders(item)) {
@@ -116,7 +116,7 @@ absl::Status RunLoop::Mismatch(const ItemKey& item, const std::string& first,
                                const Worker& second) {
   const std::string message = absl::StrCat(
       "two results of ", ItemText(item), " differ: that of ",
-      first.empty() ? "an actor that has left" : first, " and that of ", WorkerText(second.hello),
+      first.empty() ? "an actor that is not known any more" : first, " and that of ", WorkerText(second.hello),
       ". Equal builds on sound machines give equal bytes");
   if (run_.options.on_mismatch() == "warn") {
     Alarm(message);

@@ -118,6 +118,8 @@ struct EvaluationScene {
   int32_t scene = 0;
   // A serialized EvaluationEpisode.
   std::string record;
+  // Who computed it; empty in a run.db of a build that did not keep it.
+  std::string worker;
 };
 
 // One commit in the order in which they were made.
@@ -144,8 +146,9 @@ class RunStore {
   // kAlreadyExists: the file is there; kNotFound, kPermissionDenied: the folder is not there, or
   // may not be written.
   static absl::StatusOr<RunStore> Create(const std::string& path, const RunInfo& info);
-  // Opens an existing one to go on with it, after CheckContent. kNotFound; kDataLoss: damaged;
-  // kFailedPrecondition: of another schema version, or not a run's.
+  // Opens an existing one to go on with it, after CheckContent; tables of an older version that this
+  // build knows become the present ones, after which that older build refuses them. kNotFound;
+  // kDataLoss: damaged; kFailedPrecondition: of another schema version, or not a run's.
   static absl::StatusOr<RunStore> Open(const std::string& path);
   // For tools, also while the run is on: every method that writes fails with kPermissionDenied.
   // Content is not checked.
@@ -214,10 +217,11 @@ class RunStore {
   // different one of the same id is kAlreadyExists. finished_at, summary and gate_event do not
   // count.
   absl::Status AddEvaluation(const EvaluationRow& evaluation);
-  // Keeps one scene's record of a pending evaluation. An equal record again is no error; another
-  // one is kAlreadyExists, and nothing changes. kNotFound: no such evaluation; kFailedPrecondition:
-  // it is finished.
-  absl::Status SaveEvaluationScene(int64_t evaluation, int32_t scene, absl::string_view record);
+  // Keeps one scene's record of a pending evaluation, and who computed it. An equal record again is
+  // no error, and the first worker stays; another one is kAlreadyExists, and nothing changes.
+  // kNotFound: no such evaluation; kFailedPrecondition: it is finished.
+  absl::Status SaveEvaluationScene(int64_t evaluation, int32_t scene, absl::string_view record,
+                                   absl::string_view worker);
   // In scene order.
   absl::StatusOr<std::vector<EvaluationScene>> LoadEvaluationScenes(int64_t evaluation) const;
   // One transaction: the summary and, where the gate was asked, its event. kFailedPrecondition: it

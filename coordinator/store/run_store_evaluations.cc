@@ -98,7 +98,7 @@ absl::Status RunStore::AddEvaluation(const EvaluationRow& evaluation) {
 }
 
 absl::Status RunStore::SaveEvaluationScene(int64_t evaluation, int32_t scene,
-                                           absl::string_view record) {
+                                           absl::string_view record, absl::string_view worker) {
   absl::StatusOr<EvaluationRow> row = LoadEvaluation(evaluation);
   if (!row.ok()) return row.status();
   absl::StatusOr<Statement> query = database_.Prepare(
@@ -117,19 +117,26 @@ absl::Status RunStore::SaveEvaluationScene(int64_t evaluation, int32_t scene,
                  absl::StrCat("evaluation ", evaluation, " is finished"));
   }
   absl::StatusOr<Statement> insert = database_.Prepare(
-      "INSERT INTO evaluation_episodes (evaluation, scene, record, xxh3) VALUES (?, ?, ?, ?)");
+      "INSERT INTO evaluation_episodes (evaluation, scene, record, xxh3, worker) "
+      "VALUES (?, ?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
   return insert->Bind(1, evaluation)
       .Bind(2, int64_t{scene})
       .BindBlob(3, record)
       .BindText(4, SceneDigest(evaluation, scene, record))
+      .BindText(5, worker)
       .Run();
 }
 
 absl::StatusOr<std::vector<EvaluationScene>> RunStore::LoadEvaluationScenes(
     int64_t evaluation) const {
-  absl::StatusOr<Statement> query = database_.Prepare(
-      "SELECT scene, record FROM evaluation_episodes WHERE evaluation = ? ORDER BY scene");
+  // Tools read an older run.db as it is.
+  absl::StatusOr<int64_t> kept = database_.QueryInt(
+      "SELECT count(*) FROM pragma_table_info('evaluation_episodes') WHERE name = 'worker'");
+  if (!kept.ok()) return kept.status();
+  absl::StatusOr<Statement> query = database_.Prepare(absl::StrCat(
+      "SELECT scene, record, ", *kept > 0 ? "worker" : "''",
+      " FROM evaluation_episodes WHERE evaluation = ? ORDER BY scene"));
   if (!query.ok()) return query.status();
   query->Bind(1, evaluation);
   std::vector<EvaluationScene> scenes;
@@ -137,7 +144,7 @@ absl::StatusOr<std::vector<EvaluationScene>> RunStore::LoadEvaluationScenes(
     absl::StatusOr<bool> row = query->Step();
     if (!row.ok()) return row.status();
     if (!*row) return scenes;
-    scenes.push_back({static_cast<int32_t>(query->Int(0)), query->Blob(1)});
+    scenes.push_back({static_cast<int32_t>(query->Int(0)), query->Blob(1), query->Text(2)});
   }
 }
 

@@ -102,6 +102,7 @@ CREATE TABLE evaluation_episodes (
   scene INTEGER NOT NULL,
   record BLOB NOT NULL,                -- shoal.v1.EvaluationEpisode
   xxh3 TEXT NOT NULL,                  -- of evaluation, scene, record
+  worker TEXT NOT NULL DEFAULT '',     -- '': of a build that did not keep it
   PRIMARY KEY (evaluation, scene)
 ) WITHOUT ROWID;
 
@@ -111,6 +112,11 @@ CREATE TABLE gate_events (
   event TEXT NOT NULL                  -- JSON
 );
 )sql";
+
+bool LacksSceneWorkers(int64_t version) {
+  return version == kSchemaVersionWithoutSceneWorkers ||
+         version == kSchemaVersionWithOrdersWithoutSceneWorkers;
+}
 
 }  // namespace
 
@@ -128,10 +134,12 @@ absl::Status CheckSchema(const Database& database) {
   }
   absl::StatusOr<int64_t> version = database.QueryInt("PRAGMA user_version");
   if (!version.ok()) return version.status();
-  if (*version != kSchemaVersion && *version != kSchemaVersionWithOrders) {
+  if (*version != kSchemaVersion && *version != kSchemaVersionWithOrders &&
+      !LacksSceneWorkers(*version)) {
     return absl::FailedPreconditionError(absl::StrCat(
-        database.path(), ": has tables of version ", *version, "; this build reads version ",
-        kSchemaVersion, " (", kSchemaVersionWithOrders, " with orders). Use the build that wrote the run (written_by in config.textproto)"));
+        database.path(), ": has tables of version ", *version, "; this build reads versions ",
+        kSchemaVersionWithoutSceneWorkers, " to ", kSchemaVersionWithOrders,
+        ". Use the build that wrote the run (written_by in config.textproto)"));
   }
   absl::StatusOr<Statement> check = database.Prepare("PRAGMA quick_check(1)");
   if (!check.ok()) return check.status();
@@ -143,6 +151,20 @@ absl::Status CheckSchema(const Database& database) {
         "): put a copy of it back, or start a new run; the checkpoints are not affected"));
   }
   return absl::OkStatus();
+}
+
+absl::Status UpgradeSchema(const Database& database) {
+  absl::StatusOr<int64_t> version = database.QueryInt("PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  if (!LacksSceneWorkers(*version)) return absl::OkStatus();
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(database);
+  if (!transaction.ok()) return transaction.status();
+  const int64_t present = *version == kSchemaVersionWithoutSceneWorkers ? kSchemaVersion
+                                                                        : kSchemaVersionWithOrders;
+  absl::Status status = database.Execute(
+      absl::StrCat("ALTER TABLE evaluation_episodes ADD COLUMN worker TEXT NOT NULL DEFAULT ''; "
+                   "PRAGMA user_version = ", present, ";"));
+  return status.ok() ? transaction->Commit() : status;
 }
 
 }  // namespace shoal

@@ -10,10 +10,14 @@
 namespace shoal {
 
 // Version of the tables below, kept in SQLite's user_version. A change of any table is a new one.
-inline constexpr int64_t kSchemaVersion = 2;
+inline constexpr int64_t kSchemaVersion = 4;
 // With the table of orders, which is made with the first order: a build that does not know orders must
 // not go on with a run that has some.
-inline constexpr int64_t kSchemaVersionWithOrders = 3;
+inline constexpr int64_t kSchemaVersionWithOrders = 5;
+// The same two before evaluation_episodes had a worker. They are read as they are, and become
+// the present ones when they are opened to be written.
+inline constexpr int64_t kSchemaVersionWithoutSceneWorkers = 2;
+inline constexpr int64_t kSchemaVersionWithOrdersWithoutSceneWorkers = 3;
 
 // Makes all tables in an empty database. Call it within a transaction.
 absl::Status CreateSchema(const Database& database);
@@ -23,8 +27,12 @@ absl::Status CreateSchema(const Database& database);
 absl::StatusOr<std::string> RunDigest(const Database& database);
 absl::Status SealRun(const Database& database);
 
-// The database is one of a run, of this version and undamaged (PRAGMA quick_check). kDataLoss: it
-// is damaged; kFailedPrecondition: it is none of a run, or of another version.
+// The database is one of a run, of a version above and undamaged (PRAGMA quick_check). kDataLoss:
+// it is damaged; kFailedPrecondition: it is none of a run, or of another version.
 absl::Status CheckSchema(const Database& database);
+
+// Brings the tables to the present version, in one transaction; does nothing where they have it.
+// Call it after CheckSchema. No row that a run is resumed from changes.
+absl::Status UpgradeSchema(const Database& database);
 
 }  // namespace shoal

@@ -93,7 +93,8 @@ class RunViewsTest : public testing::Test {
     v1::StepOneDeath* death = episodes[1].add_step_one_deaths();
     death->mutable_predator_velocity()->set_y(1.9f);
     for (int32_t scene = 0; scene < 2; ++scene) {
-      ASSERT_TRUE(store_->SaveEvaluationScene(id, scene, episodes[scene].SerializeAsString()).ok());
+      const std::string record = episodes[scene].SerializeAsString();
+      ASSERT_TRUE(store_->SaveEvaluationScene(id, scene, record, "actor-1").ok());
     }
     const auto summary = SummarizeEvaluation(episodes);
     ASSERT_TRUE(summary.ok()) << summary.status();

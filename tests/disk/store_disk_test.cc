@@ -82,7 +82,7 @@ void Prepare(const std::string& root) {
     Ok(store->CommitIteration(CommitOf(iteration)));
   }
   Ok(store->AddEvaluation(Evaluation(0, 1)));
-  Ok(store->SaveEvaluationScene(0, 0, "first"));
+  Ok(store->SaveEvaluationScene(0, 0, "first", "actor-1"));
   Ok(store->AddEvaluation(Evaluation(1, 2)));
   Ok(store->SavePlan(PlanOf(3), "tail"));
 }
@@ -102,7 +102,9 @@ absl::Status CommitThird(RunStore& store) {
 
 absl::Status SaveFourthPlan(RunStore& store) { return store.SavePlan(PlanOf(4), "tail"); }
 
-absl::Status SaveScene(RunStore& store) { return store.SaveEvaluationScene(0, 1, "second"); }
+absl::Status SaveScene(RunStore& store) {
+  return store.SaveEvaluationScene(0, 1, "second", "actor-1");
+}
 
 absl::Status Finish(RunStore& store) {
   auto row = store.LoadEvaluation(0);

@@ -23,7 +23,8 @@ class RunStoreDamageTest : public RunStoreTest {
     row.spec = "spec";
     ASSERT_TRUE(store_->AddEvaluation(row).ok());
     for (int scene = 0; scene < 3; ++scene) {
-      ASSERT_TRUE(store_->SaveEvaluationScene(id, scene, absl::StrCat("scene ", scene)).ok());
+      ASSERT_TRUE(
+          store_->SaveEvaluationScene(id, scene, absl::StrCat("scene ", scene), "actor-1").ok());
     }
     std::optional<absl::string_view> gate;
     if (kind == RunStore::kMultiEvaluation) gate = "{\"event\": \"noop\"}";

@@ -231,27 +231,30 @@ TEST_F(RunStoreTest, KeepsEvaluations) {
             absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(store_->AddEvaluation(EvaluationOf(2, "multi")).code(),
             absl::StatusCode::kFailedPrecondition);
-  ASSERT_TRUE(store_->SaveEvaluationScene(0, 1, "one").ok());
-  ASSERT_TRUE(store_->SaveEvaluationScene(0, 0, "zero").ok());
-  ASSERT_TRUE(store_->SaveEvaluationScene(0, 1, "one").ok());
-  EXPECT_EQ(store_->SaveEvaluationScene(0, 1, "other").code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_EQ(store_->SaveEvaluationScene(5, 0, "x").code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(store_->SaveEvaluationScene(0, 1, "one", "actor-1").ok());
+  ASSERT_TRUE(store_->SaveEvaluationScene(0, 0, "zero", "actor-0").ok());
+  ASSERT_TRUE(store_->SaveEvaluationScene(0, 1, "one", "actor-2").ok());
+  EXPECT_EQ(store_->SaveEvaluationScene(0, 1, "other", "actor-2").code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(store_->SaveEvaluationScene(5, 0, "x", "actor-1").code(), absl::StatusCode::kNotFound);
   Reopen();
   ASSERT_EQ(store_->PendingEvaluations()->size(), 1u);
   EXPECT_THAT(*store_->FinishedEvaluations(), IsEmpty());
   const auto scenes = store_->LoadEvaluationScenes(0);
   ASSERT_EQ(scenes->size(), 2u);
   EXPECT_EQ((*scenes)[0].record, "zero");
+  EXPECT_EQ((*scenes)[0].worker, "actor-0");
   EXPECT_EQ((*scenes)[1].scene, 1);
+  EXPECT_EQ((*scenes)[1].worker, "actor-1") << "the first of two equal ones";
 
   ASSERT_TRUE(store_->FinishEvaluation(0, "{\"a\":1}", "{\"event\":\"noop\"}", At(77)).ok());
   EXPECT_EQ(store_->FinishEvaluation(0, "{}", std::nullopt, At(78)).code(),
             absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(store_->FinishEvaluation(1, "{}", std::nullopt, At(78)).code(),
             absl::StatusCode::kNotFound);
-  EXPECT_EQ(store_->SaveEvaluationScene(0, 2, "late").code(),
+  EXPECT_EQ(store_->SaveEvaluationScene(0, 2, "late", "actor-1").code(),
             absl::StatusCode::kFailedPrecondition);
-  EXPECT_TRUE(store_->SaveEvaluationScene(0, 1, "one").ok());
+  EXPECT_TRUE(store_->SaveEvaluationScene(0, 1, "one", "actor-1").ok());
   Reopen();
   EXPECT_THAT(*store_->PendingEvaluations(), IsEmpty());
   const auto finished = store_->FinishedEvaluations();
@@ -311,8 +314,39 @@ TEST_F(RunStoreTest, RefusesTablesOfAnotherVersion) {
   const auto store = RunStore::Open(path());
   EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(store.status().message(),
-              testing::AllOf(HasSubstr("version 99"), HasSubstr("reads version 2")));
+              testing::AllOf(HasSubstr("version 99"), HasSubstr("reads versions 2 to 5")));
   EXPECT_FALSE(RunStore::OpenReadOnly(path()).ok());
+}
+
+// With and without orders.
+TEST_F(RunStoreTest, GoesOnWithTablesThatKeptNoWorkersOfScenes) {
+  ASSERT_TRUE(store_->AddEvaluation(EvaluationOf(0, "multi")).ok());
+  ASSERT_TRUE(store_->SaveEvaluationScene(0, 0, "zero", "actor-0").ok());
+  for (const int64_t version : {2, 3}) {
+    store_.reset();
+    {
+      auto database = Database::Open(path(), Database::Mode::kWrite);
+      ASSERT_TRUE(database.ok()) << database.status();
+      ASSERT_TRUE(database->Execute("ALTER TABLE evaluation_episodes DROP COLUMN worker").ok());
+      ASSERT_TRUE(database->Execute(absl::StrCat("PRAGMA user_version = ", version)).ok());
+    }
+    {
+      const auto reader = RunStore::OpenReadOnly(path());
+      ASSERT_TRUE(reader.ok()) << reader.status();
+      EXPECT_TRUE(reader->CheckContent().ok());
+      ASSERT_EQ(reader->LoadEvaluationScenes(0)->size(), 1u);
+      EXPECT_EQ(reader->LoadEvaluationScenes(0)->at(0).record, "zero");
+      EXPECT_THAT(reader->LoadEvaluationScenes(0)->at(0).worker, IsEmpty());
+    }
+    Reopen();
+    const int32_t scene = static_cast<int32_t>(version);
+    ASSERT_TRUE(store_->SaveEvaluationScene(0, scene, "more", "actor-1").ok());
+    Reopen();
+    EXPECT_THAT(store_->LoadEvaluationScenes(0)->front().worker, IsEmpty());
+    EXPECT_EQ(store_->LoadEvaluationScenes(0)->back().worker, "actor-1");
+    EXPECT_EQ(*Database::Open(path(), Database::Mode::kReadOnly)->QueryInt("PRAGMA user_version"),
+              version + 2);
+  }
 }
 
 TEST_F(RunStoreTest, RefusesADatabaseOfSomethingElse) {

@@ -19,8 +19,9 @@ using testing::SizeIs;
 
 class RunRecordTest : public RunLoopTest {
  protected:
-  // The whole run, with another clock each time.
-  RunRecord Whole(absl::Duration pause, const std::string& more = "") {
+  // The whole run, with another clock each time, computed by an actor of this name.
+  RunRecord Whole(absl::Duration pause, const std::string& more = "",
+                  const std::string& actor = "worker") {
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
     Configure(more);
@@ -28,7 +29,7 @@ class RunRecordTest : public RunLoopTest {
     FakeLearner learner;
     Arrive(learner, "one");
     FakeWorker worker;
-    const WorkerId id = Arrive(worker);
+    const WorkerId id = Arrive(worker, "kernel", actor);
     for (int i = 1; i <= 4; ++i) {
       now_ += pause;
       Work(id, worker, "one");
@@ -54,6 +55,12 @@ TEST_F(RunRecordTest, TimesDoNotCount) {
   EXPECT_EQ(values.count("iteration 4, shard 2"), 1u);
   EXPECT_EQ(values.count("evaluation 1, scene 1"), 1u);
   EXPECT_EQ(values.at("metrics.csv"), "5 lines");
+}
+
+TEST_F(RunRecordTest, WhoComputedItDoesNotCount) {
+  const RunRecord one = Whole(absl::Seconds(1), "", "one");
+  const RunRecord other = Whole(absl::Seconds(1), "", "other");
+  EXPECT_THAT(Differences(one, other), IsEmpty());
 }
 
 TEST_F(RunRecordTest, NamesWhatDiffers) {
