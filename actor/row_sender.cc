@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/duplex_stream.h"
 #include "common/rpc.h"
 
@@ -85,6 +86,7 @@ absl::StatusOr<std::string> PushRows(v1::RowService::Stub& learner, const v1::Ro
                                      const Rows& rows, const Cancellation& cancellation,
                                      const PushLimits& limits, ActorStats* stats) {
   PushStream stream([&](grpc::ClientContext* context, PushStream::Reactor* reactor) {
+    context->set_deadline(absl::ToChronoTime(absl::Now() + limits.total_limit));
     learner.async()->PushRows(context, reactor);
   });
   v1::PushRowsRequest request;
