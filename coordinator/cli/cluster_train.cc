@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "coordinator/cli/cluster_client.h"
+#include "coordinator/cli/coordinator_silence.h"
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/progress.h"
 #include "coordinator/cli/run_watch.h"
@@ -20,6 +21,8 @@ namespace {
 
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
 constexpr absl::Duration kAsk = absl::Milliseconds(500);
+// Of one answer about the line: Ctrl-C and the progress wait for it.
+constexpr absl::Duration kAnswer = absl::Seconds(5);
 // A coordinator that is started anew answers well within this time.
 constexpr absl::Duration kPatience = absl::Minutes(2);
 // The run is over and its report is being made; nobody has to wait for that for long.
@@ -52,10 +55,13 @@ class Follower {
     absl::Time ask_at = absl::InfinitePast();
     absl::Time answered = absl::Now();
     absl::Time ended = absl::InfiniteFuture();
+    CoordinatorSilence silence(answered);
     while (true) {
       if (interrupts_ > 0) return absl::CancelledError("interrupted");
-      const v1::RunStatus status = (*watch)->WaitForStatus(absl::Now() + kPoll);
+      v1::RunStatus status = (*watch)->WaitForStatus(absl::Now() + kPoll);
+      silence.Look((*watch)->answers(), absl::Now());
       if (status.run_name() == name_ && status.total_iterations() > 0) {
+        if (!Over(status)) silence.AddTo(status);
         printer.Show(status);
         // Its end is in the line at once.
         if (Over(status) && !over_seen_) ask_at = absl::InfinitePast();
@@ -149,7 +155,10 @@ int TrainOnCluster(const RunRequest& request, const ClusterTrainOptions& options
   }
   std::printf("run %s at %s\n", name.c_str(), options.coordinator.c_str());
   std::fflush(stdout);
-  auto last = Follower(client->get(), name, interrupts).Follow();
+  auto follow = ClusterClient::Connect(options.coordinator,
+                                       std::min(absl::Seconds(options.timeout), kAnswer));
+  if (!follow.ok()) return ReportError(follow.status());
+  auto last = Follower(follow->get(), name, interrupts).Follow();
   if (last.ok()) return PrintEnd(*last, options.coordinator);
   const std::string again = absl::StrCat("`shoal train --resume ", name, " --coordinator ",
                                          options.coordinator, "` follows it again");

@@ -12,6 +12,13 @@ namespace {
 constexpr absl::Duration kLongestStream = absl::Hours(1);
 constexpr absl::Duration kReconnect = absl::Milliseconds(100);
 
+// Not the channel's or this program's own words.
+bool OfTheCoordinator(const grpc::Status& status) {
+  return status.error_code() != grpc::StatusCode::UNAVAILABLE &&
+         status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED &&
+         status.error_code() != grpc::StatusCode::CANCELLED;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RunWatch>> RunWatch::Start(const std::string& address) {
@@ -53,9 +60,11 @@ void RunWatch::FollowOnce() {
     absl::MutexLock lock(&mutex_);
     status_ = std::move(*response.mutable_status());
     is_new_ = true;
+    ++answers_;
   }
-  reader->Finish();
+  const grpc::Status end = reader->Finish();
   absl::MutexLock lock(&mutex_);
+  if (OfTheCoordinator(end)) ++answers_;
   call_ = nullptr;
 }
 
@@ -64,6 +73,11 @@ v1::RunStatus RunWatch::WaitForStatus(absl::Time deadline) {
   mutex_.AwaitWithDeadline(absl::Condition(&is_new_), deadline);
   is_new_ = false;
   return status_;
+}
+
+int64_t RunWatch::answers() const {
+  absl::MutexLock lock(&mutex_);
+  return answers_;
 }
 
 absl::Status RunWatch::SendStop() {

@@ -3,6 +3,7 @@
 
 #include <grpcpp/channel.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -26,7 +27,10 @@ class RunWatch {
   // The latest status: as soon as there is a new one, else at the deadline. Before the first one it is
   // empty (total_iterations is 0).
   v1::RunStatus WaitForStatus(absl::Time deadline);
-  // Stop after the next commit.
+  // How often the coordinator has said something, be it a refusal. It sends a status five times a
+  // second, changed or not: a number that stays is a coordinator that hangs, or is gone.
+  int64_t answers() const;
+  // Stop after the next commit. Unavailable, DeadlineExceeded: no answer, within 2 s.
   absl::Status SendStop();
 
  private:
@@ -35,9 +39,10 @@ class RunWatch {
   void FollowOnce();
 
   const std::unique_ptr<v1::RunService::Stub> stub_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   v1::RunStatus status_ ABSL_GUARDED_BY(mutex_);
   bool is_new_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t answers_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   // The call in progress, to be cancelled by the destructor.
   grpc::ClientContext* call_ ABSL_GUARDED_BY(mutex_) = nullptr;

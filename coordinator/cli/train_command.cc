@@ -17,6 +17,7 @@
 #include "coordinator/cli/cluster_train.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/connection_options.h"
+#include "coordinator/cli/coordinator_silence.h"
 #include "coordinator/cli/exit_codes.h"
 #include "coordinator/cli/local_cluster.h"
 #include "coordinator/cli/prepare_run.h"
@@ -65,24 +66,56 @@ int PrintSummary(const std::string& run_dir) {
   return kExitDone;
 }
 
+// Hands the first interrupt on to the coordinator, and says what comes of it.
+class StopOrder {
+ public:
+  StopOrder(RunWatch* watch, ProgressPrinter* printer) : watch_(watch), printer_(printer) {}
+
+  void Send() {
+    if (sent_) return;
+    sent_ = watch_->SendStop().ok();
+    if (sent_) {
+      printer_->Say("finishing this iteration's commit; once more stops at once");
+    } else if (!complained_) {
+      printer_->Say(absl::StrCat(
+          "the coordinator does not answer; if it does not within ",
+          absl::ToInt64Seconds(CoordinatorSilence::kStopPatience),
+          " s, all programs are ended and what is committed stays; once more stops at once"));
+      complained_ = true;
+    }
+  }
+
+ private:
+  RunWatch* const watch_;
+  ProgressPrinter* const printer_;
+  bool sent_ = false;
+  bool complained_ = false;
+};
+
 // Follows the run to its end. Returns its last status, or why it cannot be followed any more;
-// Cancelled: interrupted twice.
+// Cancelled: interrupted twice, or once and the coordinator says nothing; Unavailable: it has not for
+// long.
 absl::StatusOr<v1::RunStatus> Follow(LocalCluster& cluster, RunWatch& watch,
                                      const Interrupts& interrupts, ProgressPrinter& printer) {
   const absl::Time begin = absl::Now();
-  bool stop_sent = false;
+  CoordinatorSilence silence(begin);
+  StopOrder stop(&watch, &printer);
   while (true) {
-    const v1::RunStatus status = watch.WaitForStatus(absl::Now() + kPoll);
+    v1::RunStatus status = watch.WaitForStatus(absl::Now() + kPoll);
     const bool known = status.total_iterations() > 0;
-    if (known) printer.Show(status);
-    if (Over(status)) return status;
-    if (interrupts.count >= 2) return absl::CancelledError("stopped at once");
-    if (interrupts.count == 1 && !stop_sent && known) {
-      stop_sent = watch.SendStop().ok();
-      if (stop_sent) {
-        printer.Say("finishing this iteration's commit; once more stops at once");
-      }
+    if (Over(status)) {
+      printer.Show(status);
+      return status;
     }
+    silence.Look(watch.answers(), absl::Now());
+    silence.AddTo(status);
+    if (known) printer.Show(status);
+    if (interrupts.count >= 2) return absl::CancelledError("stopped at once");
+    if (interrupts.count == 1) {
+      silence.StopOrdered();
+      if (known) stop.Send();
+    }
+    if (absl::Status verdict = silence.Verdict(); !verdict.ok()) return verdict;
     std::vector<std::string> news;
     const absl::Status alive = cluster.Poll(absl::Now(), news);
     for (const std::string& text : news) printer.Say(text);
@@ -127,9 +160,15 @@ int Train(const std::string& run_dir, const TrainArguments& arguments, Interrupt
   }
   if (absl::IsCancelled(last.status())) {
     (*cluster)->Kill();
-    std::printf("stopped at once; `shoal train --resume %s` continues after the last commit\n",
-                run_dir.c_str());
+    std::printf("%s; `shoal train --resume %s` continues after the last commit\n",
+                std::string(last.status().message()).c_str(), run_dir.c_str());
     return kExitInterrupted;
+  }
+  if (absl::IsUnavailable(last.status())) {
+    return ReportError(absl::UnavailableError(
+        absl::StrCat(last.status().message(), "; all programs are ended (logs: ", run_dir,
+                     "/logs), and `shoal train --resume ", run_dir,
+                     "` continues after the last commit")));
   }
   if (!last.ok()) return ReportError(last.status());
   (*cluster)->WaitForEnd(absl::Now() + absl::Seconds(10));
