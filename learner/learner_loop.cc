@@ -171,12 +171,13 @@ void LearnerLoop::Do(const Task& task) {
       answer = state_.Update(task.message.begin_update(), task.session->cancellation);
       break;
     case v1::LearnResponse::kRetain: {
-      answer.emplace().mutable_retained();
+      v1::Retained* retained = answer.emplace().mutable_retained();
       // What is kept too long costs room, not the run.
       if (absl::Status status = state_.Retain(task.message.retain()); !status.ok()) {
         LogWarning("checkpoints were not put in order", {{"error", status}});
-        answer->mutable_retained()->set_message(std::string(status.message()));
+        retained->set_message(std::string(status.message()));
       }
+      retained->set_best_iteration(state_.best_iteration());
       break;
     }
     default:

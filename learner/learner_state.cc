@@ -81,7 +81,24 @@ absl::StatusOr<std::string> PolicyOf(const std::string& directory, const std::st
   if (file == manifest->files.end() || file->second.sha256 != sha256) {
     return absl::NotFoundError("another policy");
   }
-  return ReadFile(absl::StrCat(directory, "/", kPolicyFile));
+  absl::StatusOr<std::string> policy = ReadFile(absl::StrCat(directory, "/", kPolicyFile));
+  if (policy.ok() && Sha256Hex(*policy) != sha256) return absl::NotFoundError("a damaged policy");
+  return policy;
+}
+
+absl::StatusOr<std::string> FindPolicy(const std::string& checkpoints, const std::string& sha256) {
+  const absl::StatusOr<std::vector<int64_t>> iterations = ListCheckpoints(checkpoints);
+  if (!iterations.ok()) return iterations.status();
+  // The latest are asked for most. One that cannot be read, or is being removed at this moment, is
+  // none of those that are wanted, or the answer is NotFound.
+  for (auto iteration = iterations->rbegin(); iteration != iterations->rend(); ++iteration) {
+    absl::StatusOr<std::string> policy =
+        PolicyOf(absl::StrCat(checkpoints, "/iter_", *iteration), sha256);
+    if (policy.ok()) return policy;
+  }
+  absl::StatusOr<Checkpoint> best = ReadBestCheckpoint(checkpoints);
+  if (best.ok() && Sha256Hex(best->policy) == sha256) return std::move(best->policy);
+  return absl::NotFoundError(absl::StrCat("no checkpoint has policy ", sha256));
 }
 
 }  // namespace
@@ -124,19 +141,7 @@ absl::StatusOr<TrainerOptions> MakeTrainerOptions(const v1::RunOptions& options,
 
 absl::StatusOr<std::string> FindPolicyOnDisk(const std::string& run_dir,
                                              const std::string& sha256) {
-  const std::string checkpoints = CheckpointsOf(run_dir);
-  const absl::StatusOr<std::vector<int64_t>> iterations = ListCheckpoints(checkpoints);
-  if (!iterations.ok()) return iterations.status();
-  // The latest are asked for most. One that cannot be read, or is being removed at this moment, is
-  // none of those that are wanted, or the answer is NotFound.
-  for (auto iteration = iterations->rbegin(); iteration != iterations->rend(); ++iteration) {
-    absl::StatusOr<std::string> policy =
-        PolicyOf(absl::StrCat(checkpoints, "/iter_", *iteration), sha256);
-    if (policy.ok()) return policy;
-  }
-  absl::StatusOr<Checkpoint> best = ReadBestCheckpoint(checkpoints);
-  if (best.ok() && Sha256Hex(best->policy) == sha256) return std::move(best->policy);
-  return absl::NotFoundError(absl::StrCat("no checkpoint has policy ", sha256));
+  return FindPolicy(CheckpointsOf(run_dir), sha256);
 }
 
 LearnerState::LearnerState(const std::string& run_dir, int threads, TrainerFactory factory,
@@ -159,14 +164,14 @@ v1::LearnRequest LearnerState::Begin(const v1::LearnerWelcome& welcome,
                                      const std::string& session) {
   const PhaseTimer timer(stats_->begin);
   rows_->Close();
+  best_ = 0;
   const absl::StatusOr<RowShape> shape = MakeRowShape(welcome.run_id(), welcome.options());
   if (!shape.ok()) return Fatal(welcome.committed_iteration(), shape.status());
   if (absl::Status status = Load(welcome); !status.ok()) {
-    // Load says DataLoss of the checkpoint alone.
+    // Load says DataLoss of checkpoints alone.
     return absl::IsDataLoss(status) ? Damaged(welcome.committed_iteration(), status)
                                     : Fatal(welcome.committed_iteration(), status);
   }
-  best_ = 0;
   rows_->Open(*shape, session, version_);
   stats_->in_run = true;
   LogInfo("ready", {{"iteration", version_},
@@ -198,6 +203,7 @@ absl::Status LearnerState::Load(const v1::LearnerWelcome& welcome) {
     return absl::DataLossError(checkpoint.status().message());
   }
   if (!checkpoint.ok()) return checkpoint.status();
+  if (absl::Status status = CheckNeeded(welcome); !status.ok()) return status;
   const absl::StatusOr<PolicyWeights> weights = ParsePolicy(checkpoint->policy);
   if (!weights.ok()) return weights.status();
   absl::Status status = trainer_->Restore(*weights, checkpoint->optimizer);
@@ -205,6 +211,18 @@ absl::Status LearnerState::Load(const v1::LearnerWelcome& welcome) {
   version_ = welcome.committed_iteration();
   policy_sha256_ = policies_->Publish(std::move(checkpoint->policy));
   NoteCheckpoint();
+  return absl::OkStatus();
+}
+
+absl::Status LearnerState::CheckNeeded(const v1::LearnerWelcome& welcome) const {
+  for (const v1::CheckpointName& needed : welcome.needed()) {
+    const absl::StatusOr<std::string> policy = FindPolicy(checkpoints_, needed.policy_sha256());
+    if (policy.ok()) continue;
+    if (!absl::IsNotFound(policy.status())) return policy.status();
+    return absl::DataLossError(absl::StrCat(checkpoints_, "/iter_", needed.iteration(),
+                                            ", which is still needed, is missing or damaged: ",
+                                            policy.status().message()));
+  }
   return absl::OkStatus();
 }
 
@@ -286,7 +304,11 @@ absl::Status LearnerState::Retain(const v1::Retain& retain) {
   const PhaseTimer timer(stats_->retain);
   if (retain.best_iteration() != 0 && retain.best_iteration() != best_) {
     absl::Status status = CopyBestCheckpoint(checkpoints_, retain.best_iteration());
-    if (!status.ok()) return status;
+    if (!status.ok()) {
+      // It may be there from before.
+      const absl::StatusOr<Checkpoint> there = ReadBestCheckpoint(checkpoints_);
+      if (!there.ok() || there->iteration != retain.best_iteration()) return status;
+    }
     best_ = retain.best_iteration();
   }
   const absl::StatusOr<std::vector<int64_t>> there = ListCheckpoints(checkpoints_);

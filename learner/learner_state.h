@@ -45,9 +45,10 @@ class LearnerState {
   void UseRun(const std::string& run_dir);
 
   // Drops everything and begins from the committed iteration: its checkpoint must be there and have
-  // the welcome's hash; where nothing was ever committed, version 0 is made from the seed and
-  // written. Rows are then accepted for `session`. Answers LearnerReady; CheckpointDamaged where that
-  // checkpoint is missing or not whole; or a fatal UpdateFailed.
+  // the welcome's hash, and so must the policies that are needed beside it; where nothing was ever
+  // committed, version 0 is made from the seed and written. Rows are then accepted for `session`.
+  // Answers LearnerReady; CheckpointDamaged where one of them is missing or not whole; or a fatal
+  // UpdateFailed.
   v1::LearnRequest Begin(const v1::LearnerWelcome& welcome, const std::string& session);
 
   // Learns from the iteration's rows, writes its checkpoint and makes its policy available. Answers
@@ -60,12 +61,16 @@ class LearnerState {
   // Copies the best checkpoint and removes those that are neither to be kept nor newer than what is
   // committed.
   absl::Status Retain(const v1::Retain& retain);
+  // Whose copy best/ is known to be since Begin; 0: of none.
+  int64_t best_iteration() const { return best_; }
 
   // Of the trainer; empty before the first Begin.
   std::string device() const;
 
  private:
   absl::Status Load(const v1::LearnerWelcome& welcome);
+  // DataLoss names the first that is not to be had.
+  absl::Status CheckNeeded(const v1::LearnerWelcome& welcome) const;
   // The checkpoint of version_ is whole, as of now.
   void NoteCheckpoint();
   // Writes version `iteration` and makes it available.
@@ -83,7 +88,7 @@ class LearnerState {
   std::unique_ptr<PpoTrainer> trainer_;  // null: not begun.
   int64_t version_ = 0;                  // That the trainer holds.
   std::string policy_sha256_;            // Of that version.
-  int64_t best_ = 0;                     // The one that best/ holds, as far as is known.
+  int64_t best_ = 0;                     // best_iteration().
 };
 
 }  // namespace shoal

@@ -1,11 +1,15 @@
 #include "coordinator/run/open_run.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "actor/rollout/world_options.h"
 #include "common/hash.h"
 #include "common/options.h"
@@ -16,15 +20,74 @@
 namespace shoal {
 namespace {
 
+// The last iteration that metrics.csv has whole; 0: none. A text file is never ahead of run.db, so it
+// tells what run.db had once.
+int64_t LastIterationOfViews(const std::string& run_dir) {
+  const absl::StatusOr<std::string> csv = ReadFile(absl::StrCat(run_dir, "/metrics.csv"));
+  if (!csv.ok()) return 0;
+  int64_t last = 0, iteration = 0;
+  std::vector<absl::string_view> lines = absl::StrSplit(*csv, '\n');
+  lines.pop_back();  // What follows the last end of a line is none, or cut.
+  for (absl::string_view line : lines) {
+    if (absl::SimpleAtoi(line.substr(0, line.find(',')), &iteration)) last = std::max(last, iteration);
+  }
+  return last;
+}
+
+// DataLoss where the folder shows more iterations than `committed`, the last of run.db, though none of
+// them was given up by order (RewindRun): its log was damaged, for SQLite takes the first page of it
+// that is not whole for its end, or an older copy was put in its place.
+absl::Status CheckNothingIsLost(const RunStore& store, const std::string& run_dir) {
+  auto last = store.LastCommitted();
+  if (!last.ok()) return last.status();
+  const int64_t shown = LastIterationOfViews(run_dir);
+  for (int64_t i = std::max<int64_t>(last->iteration, 0) + 1; i <= shown; ++i) {
+    auto rewound = store.RewoundPolicy(i);
+    if (!rewound.ok()) return rewound.status();
+    if (!rewound->empty()) continue;
+    return absl::DataLossError(absl::StrCat(
+        store.path(), " ends with iteration ", std::max<int64_t>(last->iteration, 0), ", but metrics.csv beside it has ", shown,
+        ": commits are lost, and orders may be. Put run.db and run.db-wal back from a copy; or move "
+        "metrics.csv away to go on from what there is, which writes it anew"));
+  }
+  return absl::OkStatus();
+}
+
+// DataLoss where there is no run.db, or nothing in it, though the run has begun: a fresh one would
+// begin it again without a word.
+absl::Status CheckNothingHasBegun(const std::string& path, const std::string& run_dir) {
+  std::error_code ignored;
+  std::string trace;
+  if (std::filesystem::file_size(path + "-wal", ignored) > 0 && !ignored) trace = "run.db-wal";
+  if (LastIterationOfViews(run_dir) > 0) trace = "metrics.csv";
+  const std::string checkpoints = absl::StrCat(run_dir, "/checkpoints");
+  for (const auto& entry : std::filesystem::directory_iterator(checkpoints, ignored)) {
+    const std::string name = entry.path().filename().string();
+    int64_t iteration = 0;
+    if (absl::StartsWith(name, "iter_") && absl::SimpleAtoi(name.substr(5), &iteration) && iteration > 0) {
+      trace = absl::StrCat("checkpoints/", name);
+    }
+  }
+  if (trace.empty()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(
+      path, std::filesystem::exists(path) ? " is empty" : " is missing", ", but ", trace,
+      " shows that the run has begun. Put a copy of run.db back, or start a new run"));
+}
+
 absl::StatusOr<std::unique_ptr<RunStore>> OpenStore(const std::string& path,
+                                                    const std::string& run_dir,
                                                     const v1::RunOptions& options,
                                                     absl::Time now) {
   if (std::filesystem::exists(path)) {
     auto store = RunStore::Open(path);
-    if (store.ok()) return std::make_unique<RunStore>(*std::move(store));
+    if (store.ok()) {
+      if (absl::Status status = CheckNothingIsLost(*store, run_dir); !status.ok()) return status;
+      return std::make_unique<RunStore>(*std::move(store));
+    }
     // A file without anything in it is what a death in the very first commit leaves.
     if (!absl::IsNotFound(store.status())) return store.status();
   }
+  if (absl::Status status = CheckNothingHasBegun(path, run_dir); !status.ok()) return status;
   RunInfo info;
   info.name = options.run_name();
   info.options = WriteOptions(options, "");
@@ -84,7 +147,7 @@ absl::StatusOr<OpenedRun> OpenRun(const std::string& run_dir, absl::Time now) {
   if (!planner.ok()) return planner.status();
   run.planner = *std::move(planner);
 
-  auto store = OpenStore(absl::StrCat(run_dir, "/run.db"), run.options, now);
+  auto store = OpenStore(absl::StrCat(run_dir, "/run.db"), run_dir, run.options, now);
   if (!store.ok()) return store.status();
   run.store = *std::move(store);
   auto info = run.store->Info();

@@ -30,7 +30,8 @@ struct OpenedRun {
 // Reads config.textproto and the tail files it names (paths from the run's folder), opens run.db or
 // makes it, and brings the text files up to what run.db says. NotFound: no such folder or
 // configuration; InvalidArgument: options or files that do not hold; FailedPrecondition: another
-// coordinator has it, or config.textproto is not what the run began with.
+// coordinator has it, or config.textproto is not what the run began with; DataLoss: run.db is damaged,
+// or the text files and checkpoints show that it has lost what it had.
 absl::StatusOr<OpenedRun> OpenRun(const std::string& run_dir, absl::Time now);
 
 // Gives up what is committed after this iteration: run.db, the planner (fresh, nothing restored yet)

@@ -79,7 +79,12 @@ absl::Status RunLoop::TryAdvance(absl::Time now) {
   }
   if (training_->committed() == training_->total() && evaluations_->idle() && learner_.ready &&
       learner_.retains_open == 0) {
-    // The best checkpoint is in its place, too.
+    if (learner_.best_in_place != evaluations_->best_iteration()) {
+      return absl::DataLossError(absl::StrCat(
+          "all is computed, but checkpoints/best is not the checkpoint of iteration ",
+          evaluations_->best_iteration(), ": ", learner_.retain_error,
+          ". Once that is cured, --resume puts it there"));
+    }
     background_->Settle(now);
     if (!over()) End(State::kDone, "");
     return absl::OkStatus();

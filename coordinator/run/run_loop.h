@@ -106,6 +106,9 @@ class RunLoop {
     bool ready = false;
     // Retain orders that are not answered yet.
     int retains_open = 0;
+    // Of the last answer.
+    int64_t best_in_place = 0;
+    std::string retain_error{};
   };
 
   explicit RunLoop(const RunLoopOptions& options) : options_(options) {}
@@ -131,8 +134,11 @@ class RunLoop {
   // Whose result of an item, or whose rows of it, came before this worker's.
   std::string FirstWorker(const ItemKey& item, const Worker& second) const;
   void Welcome();
+  // Versions before the committed one whose policies are asked for yet, ascending.
+  std::set<int64_t> NeededBeside(int64_t committed) const;
   // Something that should not have happened was let pass.
   void Alarm(const std::string& message);
+  void OnRetained(const v1::Retained& retained);
   absl::Status OnReady(const v1::LearnerReady& ready);
   absl::Status OnUpdateDone(const v1::UpdateDone& done, absl::Time now);
   absl::Status OnCommitted(const std::string& policy_sha256, absl::Time now);

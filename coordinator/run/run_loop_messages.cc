@@ -172,7 +172,27 @@ void RunLoop::Welcome() {
   const int64_t committed = std::max<int64_t>(training_->committed(), 0);
   welcome->set_committed_iteration(committed);
   welcome->set_policy_sha256(training_->PolicyHash(committed).value_or(""));
+  for (const int64_t iteration : NeededBeside(committed)) {
+    const auto policy = Store()->PolicySha256(iteration);
+    if (!policy.ok()) {
+      Check(policy.status());
+      return;
+    }
+    v1::CheckpointName* needed = welcome->add_needed();
+    needed->set_iteration(iteration);
+    needed->set_policy_sha256(*policy);
+  }
   learner_.port->Send(std::move(response));
+}
+
+std::set<int64_t> RunLoop::NeededBeside(int64_t committed) const {
+  std::set<int64_t> needed;
+  for (int64_t i = std::max<int64_t>(0, committed - run_.options.policy_lag()); i < committed; ++i) {
+    needed.insert(i);
+  }
+  for (const int64_t i : evaluations_->NeededIterations()) needed.insert(i);
+  needed.erase(committed);
+  return needed;
 }
 
 void RunLoop::OnLearnerMessage(LearnerPort* port, const v1::LearnRequest& message,
@@ -196,10 +216,7 @@ void RunLoop::OnLearnerMessage(LearnerPort* port, const v1::LearnRequest& messag
       if (!over()) Check(OnUpdateFailed(message.update_failed()));
       break;
     case v1::LearnRequest::kRetained:
-      learner_.retains_open = std::max(0, learner_.retains_open - 1);
-      if (!message.retained().message().empty()) {
-        Alarm(absl::StrCat("checkpoints are not in order: ", message.retained().message()));
-      }
+      OnRetained(message.retained());
       break;
     case v1::LearnRequest::kCheckpointDamaged:
       if (!over()) Check(OnCheckpointDamaged(message.checkpoint_damaged(), now));
@@ -223,6 +240,15 @@ void RunLoop::LearnerGone(LearnerPort* port, absl::Time now) {
   learner_ = Learner{};
   training_->LearnerGone();
   Advance(now);
+}
+
+void RunLoop::OnRetained(const v1::Retained& retained) {
+  learner_.retains_open = std::max(0, learner_.retains_open - 1);
+  learner_.best_in_place = retained.best_iteration();
+  learner_.retain_error = retained.message();
+  if (!retained.message().empty()) {
+    Alarm(absl::StrCat("checkpoints are not in order: ", retained.message()));
+  }
 }
 
 absl::Status RunLoop::OnReady(const v1::LearnerReady& ready) {

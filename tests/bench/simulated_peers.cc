@@ -383,7 +383,7 @@ class SimulatedLearner::Stream {
       request.mutable_update_done()->set_iteration(iteration);
       request.mutable_update_done()->set_policy_sha256(FakePolicy(iteration));
     } else if (response.has_retain()) {
-      request.mutable_retained();
+      request.mutable_retained()->set_best_iteration(response.retain().best_iteration());
     } else {
       return;
     }

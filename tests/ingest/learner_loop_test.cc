@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -240,6 +241,47 @@ TEST_F(LearnerLoopTest, NamesTheCheckpointsThatAreWholeAndBeginsFromTheOneItIsGi
   ASSERT_TRUE(again.has_ready()) << again.ShortDebugString();
   EXPECT_EQ(again.ready().iteration(), 1);
   EXPECT_EQ(Learn(2), two) << "over the damaged one";
+}
+
+TEST_F(LearnerLoopTest, WhatIsNeededBesideMustBeWholeToo) {
+  Start();
+  ASSERT_TRUE(AwaitAnswer().has_ready());
+  const std::string one = Learn(1), two = Learn(2);
+  v1::LearnResponse retain;
+  retain.mutable_retain()->set_committed_iteration(2);
+  retain.mutable_retain()->add_iterations(1);
+  retain.mutable_retain()->set_best_iteration(1);
+  peer().Send(retain);
+  EXPECT_EQ(peer().Next().retained().best_iteration(), 1);
+  const std::string path = checkpoints() + "/iter_1/policy.safetensors";
+  std::string bytes = *ReadFile(path);
+  bytes[bytes.size() / 2] ^= 4;
+  ASSERT_TRUE(WriteFileAtomically(path, bytes).ok());
+  v1::LearnResponse welcome;
+  FillWelcome(kTestRun, TestRun(), welcome.mutable_welcome());
+  welcome.mutable_welcome()->set_committed_iteration(2);
+  welcome.mutable_welcome()->set_policy_sha256(two);
+  v1::CheckpointName* needed = welcome.mutable_welcome()->add_needed();
+  needed->set_iteration(1);
+  needed->set_policy_sha256(one);
+  // The best one is a copy of it, and stays that although it cannot be made again.
+  peer().Send(welcome);
+  ASSERT_TRUE(peer().Next().has_ready());
+  peer().Send(retain);
+  const v1::LearnRequest kept = peer().Next();
+  EXPECT_EQ(kept.retained().best_iteration(), 1) << kept.ShortDebugString();
+  // Without that copy it is lost.
+  std::filesystem::remove_all(checkpoints() + "/best");
+  peer().Send(welcome);
+  const v1::LearnRequest answer = peer().Next();
+  ASSERT_TRUE(answer.has_checkpoint_damaged()) << answer.ShortDebugString();
+  EXPECT_EQ(answer.checkpoint_damaged().iteration(), 2);
+  EXPECT_THAT(answer.checkpoint_damaged().message(), AllOf(HasSubstr("iter_1"), HasSubstr(one)));
+  // A best that cannot be had is said to be none.
+  peer().Send(retain);
+  const v1::LearnRequest lost = peer().Next();
+  EXPECT_EQ(lost.retained().best_iteration(), 0);
+  EXPECT_THAT(lost.retained().message(), HasSubstr("iter_1"));
 }
 
 TEST_F(LearnerLoopTest, AFailedUpdateIsFatal) {

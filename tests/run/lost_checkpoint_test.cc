@@ -1,6 +1,8 @@
 // A committed checkpoint that the disk has lost: the run goes back to the last one that is whole.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "tests/run/run_loop_fixture.h"
 
 namespace shoal {
@@ -123,6 +125,63 @@ TEST_F(LostCheckpointTest, ACheckpointOfAnotherPolicyIsNone) {
   name->set_policy_sha256(FakePolicy(77));
   loop_->OnLearnerMessage(&learner, damaged, now_);
   EXPECT_TRUE(loop_->failed());
+}
+
+TEST_F(LostCheckpointTest, TheLearnerIsToldWhatElseIsNeeded) {
+  Configure("policy_lag: 1 gate_delay: 2 multi_eval_interval: 1");
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  EXPECT_EQ(learner.welcome.needed_size(), 0);
+  FakeWorker worker;
+  const WorkerId id = Arrive(worker);
+  for (int i = 0; i < 3; ++i) {
+    // Scenes stay unanswered, so that all evaluations need their policies.
+    while (learner.updates.empty()) {
+      const auto lease = std::find_if(worker.leases.begin(), worker.leases.end(),
+                                      [](const v1::Lease& each) { return each.has_rollout(); });
+      ASSERT_NE(lease, worker.leases.end());
+      const v1::WorkRequest answer = Answer(*lease, "one");
+      worker.leases.erase(lease);
+      loop_->OnWorkerMessage(id, answer, now_);
+    }
+    Learn(learner);
+  }
+  ASSERT_EQ(Committed(), 3);
+  Open();
+  FakeLearner next;
+  Arrive(next, "two");
+  EXPECT_EQ(next.welcome.committed_iteration(), 3);
+  // Version 2 acts in iteration 4, and is evaluated; version 1 is evaluated.
+  ASSERT_EQ(next.welcome.needed_size(), 2);
+  for (int i : {0, 1}) {
+    EXPECT_EQ(next.welcome.needed(i).iteration(), i + 1);
+    EXPECT_EQ(next.welcome.needed(i).policy_sha256(), FakePolicy(i + 1));
+  }
+}
+
+TEST_F(LostCheckpointTest, TheRunIsNotDoneWithoutItsBest) {
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker worker;
+  const WorkerId id = Arrive(worker);
+  for (int i = 0; i < 4; ++i) {
+    Work(id, worker, "one");
+    Learn(learner);
+  }
+  Work(id, worker, "one");
+  ASSERT_GT(learner.retain.best_iteration(), 0);
+  v1::LearnRequest full;
+  full.mutable_retained()->set_message("checkpoints/best: No space left on device");
+  while (learner.retains-- > 0) loop_->OnLearnerMessage(&learner, full, now_);
+  EXPECT_TRUE(loop_->failed());
+  EXPECT_THAT(loop_->Status(now_).message(), AllOf(HasSubstr("No space left"), HasSubstr("--resume")));
+  Open();
+  FakeLearner again;
+  Arrive(again, "two");
+  Retain(again);
+  EXPECT_EQ(loop_->Status(now_).state(), v1::RunStatus::STATE_DONE);
 }
 
 TEST_F(LostCheckpointTest, AnotherPolicyThanBeforeIsNoticed) {

@@ -24,7 +24,7 @@ class OrderedEvaluationTest : public RunLoopTest {
   // The same run from its beginning.
   void OpenAnew() {
     loop_.reset();
-    for (const char* file : {"run.db", "run.db-wal", "run.db-shm"}) {
+    for (const char* file : {"run.db", "run.db-wal", "run.db-shm", "metrics.csv"}) {
       std::filesystem::remove(absl::StrCat(folder_, "/", file));
     }
     Open();

@@ -106,7 +106,7 @@ class RunLoopTest : public testing::Test {
   void Retain(FakeLearner& learner) {
     for (; learner.retains > 0; --learner.retains) {
       v1::LearnRequest message;
-      message.mutable_retained();
+      message.mutable_retained()->set_best_iteration(learner.retain.best_iteration());
       loop_->OnLearnerMessage(&learner, message, now_);
     }
   }
