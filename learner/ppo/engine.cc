@@ -7,18 +7,26 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "learner/ppo/device_stream.h"
 #include "learner/ppo/engines.h"
 #include "learner/ppo/torch_scope.h"
 
 namespace shoal {
 namespace {
 
-absl::StatusOr<c10::Device> ResolveDevice(absl::string_view name) {
+absl::StatusOr<ChosenDevice> ChooseDevice(absl::string_view name) {
   const auto count = static_cast<int64_t>(torch::cuda::device_count());
-  if (name == "cpu" || (name == "auto" && count == 0)) return c10::Device(c10::kCPU);
-  if (name == "auto" || name == "cuda") name = "cuda:0";
+  const std::string found =
+      count == 0 ? WhyNoCudaDevice()
+                 : absl::StrCat("LibTorch finds ", count, " CUDA device", count == 1 ? "" : "s");
+  const c10::Device cpu(c10::kCPU), first_cuda(c10::kCUDA, 0);
+  if (name == "auto") {
+    return ChosenDevice{count == 0 ? cpu : first_cuda, absl::StrCat("device auto: ", found)};
+  }
+  const std::string asked = absl::StrCat("device ", name, " was asked for");
+  if (name == "cpu") return ChosenDevice{cpu, asked};
   int index = 0;
-  absl::string_view digits = name;
+  absl::string_view digits = name == "cuda" ? "cuda:0" : name;
   if (!absl::ConsumePrefix(&digits, "cuda:") || digits.empty() || digits.size() > 3 ||
       digits.find_first_not_of("0123456789") != digits.npos || !absl::SimpleAtoi(digits, &index)) {
     return absl::InvalidArgumentError(
@@ -26,22 +34,24 @@ absl::StatusOr<c10::Device> ResolveDevice(absl::string_view name) {
   }
   if (index >= count) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "device \"", name, "\": LibTorch ", TORCH_VERSION, " finds ", count,
-        count == 1 ? " CUDA device" : " CUDA devices", " here; auto or cpu would work"));
+        "device \"", name, "\": ", found, " (LibTorch ", TORCH_VERSION,
+        "); auto or cpu would work"));
   }
-  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+  return ChosenDevice{c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index)), asked};
 }
 
 template <typename T>
-std::unique_ptr<Engine> MakeEngineOf(const EngineOptions& options, c10::Device device) {
-  if (device.is_cpu() && !options.separate_device_memory) return MakeHostEngine<T>(options);
+std::unique_ptr<Engine> MakeEngineOf(const EngineOptions& options, const ChosenDevice& device) {
+  if (device.device.is_cpu() && !options.separate_device_memory) {
+    return MakeHostEngine<T>(options, device);
+  }
   return MakeDeviceEngine<T>(options, device);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
-  absl::StatusOr<c10::Device> device = ResolveDevice(options.device);
+  const absl::StatusOr<ChosenDevice> device = ChooseDevice(options.device);
   if (!device.ok()) return device.status();
   std::unique_ptr<Engine> engine;
   absl::Status status = RunTorch("preparing the learner", [&] {

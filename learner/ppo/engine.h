@@ -1,6 +1,6 @@
-// One minibatch: loss, gradient and Adam step of both networks, on the CPU or a CUDA device. All
-// use of LibTorch is behind this interface; rows, epochs and statistics are the trainer's
-// (trainer.h).
+// The steps of one update: loss, gradient and Adam step of both networks by minibatch, on the CPU or
+// a CUDA device. All use of LibTorch is behind this interface; permutations and checks are the
+// trainer's (trainer.h).
 //
 // How a gradient is made. A minibatch is cut into slices of kSliceRows rows. A task is one network
 // on one slice: forward, head (heads.h), backward, written by hand since the networks are plain:
@@ -13,8 +13,9 @@
 // added in slice order. So the bits do not depend on the number of threads. Products of hidden
 // layers are LibTorch's; thin products, activations, sums and Adam are host_kernels.h's.
 //
-// On a CUDA device all is in LibTorch's operations on the whole minibatch, but for the heads, which
-// are computed on the host; there is one thread.
+// On a CUDA device (device_engine.cc) all is in LibTorch's operations on the whole minibatch, from one
+// thread. Rows go there once an update; nothing is read back before its end, the rule for
+// minibatches that are not finite included.
 //
 // Not thread safe. Everything LibTorch throws comes back as kInternal. LibTorch's number of threads
 // becomes 1 in every thread that calls this, and in those that begin to use LibTorch later.
@@ -45,8 +46,11 @@ struct EngineOptions {
   double vf_coef = 0.5;
   double max_grad_norm = 0.5;
   double adam_epsilon = 1e-5;
+  // Minibatches whose loss or gradient is not finite, after which an update makes no step; >= 1.
+  int64_t max_skipped = 3;
   int threads = 1;
   std::string device = "auto";  // auto, cpu, cuda or cuda:n.
+  bool tf32 = false;            // Of a CUDA device's matrix products; one setting for the process.
 
   // For tests: all arithmetic in double; and the way of a device whose memory the host cannot read,
   // with the host's memory standing in for it.
@@ -61,8 +65,17 @@ struct MinibatchLosses {
   double entropy = 0;
   double approx_kl = 0;
   double clip_fraction = 0;
-  double total_loss = 0;     // policy_loss + vf_coef value_loss - entropy_coef entropy.
   double gradient_norm = 0;  // Of both networks together, before clipping.
+};
+
+// Of the minibatches of one update.
+struct UpdateSums {
+  MinibatchLosses losses;  // Added over those that made a step.
+  int64_t minibatches = 0;  // That made a step.
+  int64_t skipped = 0;      // At most max_skipped.
+  // Of the one skipped last: policy_loss + vf_coef value_loss - entropy_coef entropy, and the norm.
+  double skipped_loss = 0;
+  double skipped_norm = 0;
 };
 
 // Parameters and Adam's moments are [layout().size] each.
@@ -79,20 +92,28 @@ class Engine {
 
   virtual const ParameterLayout& layout() const = 0;
 
-  // The losses of the rows batch[indices], 2 to batch_size of them, and their gradient, kept for
-  // ApplyGradient. Advantages are normalised over these rows: minus their mean, over their unbiased
-  // standard deviation + 1e-8. Numbers that are not finite in the rows give losses or a norm that
-  // are not finite.
-  virtual absl::StatusOr<MinibatchLosses> ComputeGradient(const RowBatch& batch,
-                                                          absl::Span<const uint32_t> indices,
-                                                          double entropy_coef) = 0;
+  // An update is BeginUpdate, RunEpoch any number of times, EndUpdate. After an error the next is
+  // BeginUpdate again.
+  //
+  // Takes the rows to where the engine works. `batch` must stay as it is until EndUpdate: its columns
+  // fit its number of rows, its actions are some.
+  virtual absl::Status BeginUpdate(const RowBatch& batch) = 0;
 
-  // One Adam step along the last gradient. Each network's part is scaled by
-  // min(1, max_grad_norm / (its norm + 1e-6)), as PyTorch's clip_grad_norm_ does: the networks share
-  // no weights, and a value loss of large returns should not hold the policy's steps down.
-  virtual absl::Status ApplyGradient(double learning_rate) = 0;
+  // A step for each minibatch: the next batch_size of `order`, which names rows of the batch; a rest
+  // of 2 or more makes a shorter one. Advantages are normalised over the minibatch: minus their mean,
+  // over their unbiased standard deviation + 1e-8. One Adam step along the gradient; each network's
+  // part is scaled by min(1, max_grad_norm / (its norm + 1e-6)), as PyTorch's clip_grad_norm_ does:
+  // the networks share no weights, and a value loss of large returns should not hold the policy's
+  // steps down. A minibatch whose total loss or gradient norm is not finite changes nothing and is
+  // counted; with max_skipped of them nothing changes any more in this update.
+  // Does not wait for a device.
+  virtual absl::Status RunEpoch(absl::Span<const uint32_t> order, double learning_rate,
+                                double entropy_coef) = 0;
 
-  // The last gradient, not clipped; between ComputeGradient and ApplyGradient.
+  // Waits until all is done.
+  virtual absl::StatusOr<UpdateSums> EndUpdate() = 0;
+
+  // Of the last minibatch, not clipped.
   virtual std::vector<double> Gradient() const noexcept = 0;
 
   // Exact copies: a float survives the way through double unchanged. Gradient and State end the
@@ -100,6 +121,7 @@ class Engine {
   virtual EngineState State() const noexcept = 0;
   virtual absl::Status SetState(const EngineState& state) = 0;
 
+  // For people: the device, how it works, and why it is this one.
   virtual std::string device_description() const = 0;
 };
 

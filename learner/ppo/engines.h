@@ -5,16 +5,22 @@
 #include <c10/core/Device.h>
 
 #include <memory>
+#include <string>
 
 #include "learner/ppo/engine.h"
 
 namespace shoal {
 
+struct ChosenDevice {
+  c10::Device device;
+  std::string why;  // For people.
+};
+
 // T is float or double. Throw what LibTorch throws.
 template <typename T>
-std::unique_ptr<Engine> MakeHostEngine(const EngineOptions& options);
+std::unique_ptr<Engine> MakeHostEngine(const EngineOptions& options, const ChosenDevice& device);
 // The host reaches the device's memory by copies alone.
 template <typename T>
-std::unique_ptr<Engine> MakeDeviceEngine(const EngineOptions& options, c10::Device device);
+std::unique_ptr<Engine> MakeDeviceEngine(const EngineOptions& options, const ChosenDevice& device);
 
 }  // namespace shoal

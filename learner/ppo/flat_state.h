@@ -27,14 +27,14 @@ struct FlatState {
         first_moment(at::zeros({size}, options)),
         second_moment(at::zeros({size}, options)) {}
 
-  EngineState Read() const {
+  EngineState Read(int64_t adam_steps) const {
     return {ToHost(parameters), ToHost(first_moment), ToHost(second_moment), adam_steps};
   }
+  // All but the number of steps.
   void Write(const EngineState& state) {
     FromHost(state.parameters, parameters);
     FromHost(state.first_moment, first_moment);
     FromHost(state.second_moment, second_moment);
-    adam_steps = state.adam_steps;
   }
 
   static std::vector<double> ToHost(const at::Tensor& flat) {
@@ -54,7 +54,6 @@ struct FlatState {
   at::Tensor gradient;
   at::Tensor first_moment;
   at::Tensor second_moment;
-  int64_t adam_steps = 0;
 };
 
 }  // namespace shoal

@@ -1,4 +1,4 @@
-// A minibatch on the CPU: slices of rows on own threads, their gradients added in slice order.
+// An update on the CPU: minibatches one by one, slices of rows on own threads, their gradients added in slice order.
 #include <torch/version.h>
 
 #include <algorithm>
@@ -27,8 +27,9 @@ constexpr int64_t kChunk = 16384;
 template <typename T>
 class HostEngine final : public Engine {
  public:
-  explicit HostEngine(const EngineOptions& options)
+  HostEngine(const EngineOptions& options, const ChosenDevice& device)
       : options_(options),
+        why_(device.why),
         layout_(MakeParameterLayout(options.obs_dim, options.hidden_sizes)),
         kernels_(*AvailableHostKernels<T>().back()),
         pool_(options.threads, UseOneTorchThread),
@@ -56,59 +57,41 @@ class HostEngine final : public Engine {
 
   const ParameterLayout& layout() const override { return layout_; }
 
-  absl::StatusOr<MinibatchLosses> ComputeGradient(const RowBatch& batch,
-                                                  absl::Span<const uint32_t> indices,
-                                                  double entropy_coef) override {
-    MinibatchLosses losses;
-    absl::Status status = RunTorch("gradient", [&] {
-      NormaliseAdvantages(batch, indices, advantages_.data());
-      const int64_t slices = SlicesOf(indices.size());
-      for (int64_t wave = 0; wave < slices; wave += kWaveSlices) {
-        const int64_t count = std::min(kWaveSlices, slices - wave);
-        // Both networks of a slice before the next slice: their rows are still in the cache.
-        pool_.Run(count * kNetworks, [&](int64_t task, int worker) {
-          c10::InferenceMode no_gradients;  // A property of the thread.
-          RunTask(batch, indices, wave, task / kNetworks, static_cast<int>(task % kNetworks),
-                  entropy_coef, workers_[worker]);
-        });
-        AddSlices(count, wave > 0);
-      }
-      losses = FoldLosses(indices.size(), slices, entropy_coef);
-      MeasureNorms();
-      losses.gradient_norm = std::hypot(norms_[kPolicyNetwork], norms_[kValueNetwork]);
-    });
-    if (!status.ok()) return status;
-    return losses;
+  absl::Status BeginUpdate(const RowBatch& batch) override {
+    batch_ = &batch;
+    sums_ = {};
+    return absl::OkStatus();
   }
 
-  absl::Status ApplyGradient(double learning_rate) override {
-    return RunTorch("Adam step", [&] {
-      ++state_.adam_steps;
-      const auto step_of = [&](int network) {
-        return ClippedStep(state_.adam_steps, learning_rate, norms_[network], options_);
-      };
-      const std::array<AdamStep, kNetworks> steps = {step_of(kPolicyNetwork),
-                                                     step_of(kValueNetwork)};
-      pool_.Run(ChunkCount(), [&](int64_t index, int) {
-        const Chunk chunk = ChunkOf(index);
-        kernels_.adam(steps[chunk.network], chunk.size, Data(state_.gradient) + chunk.begin,
-                      Data(state_.first_moment) + chunk.begin,
-                      Data(state_.second_moment) + chunk.begin,
-                      Data(state_.parameters) + chunk.begin);
+  absl::Status RunEpoch(absl::Span<const uint32_t> order, double learning_rate,
+                        double entropy_coef) override {
+    return RunTorch("epoch", [&] {
+      ForMinibatches(order.size(), options_.batch_size, [&](int64_t first, int64_t rows) {
+        if (sums_.skipped < options_.max_skipped) {
+          RunMinibatch(order.subspan(first, rows), learning_rate, entropy_coef);
+        }
       });
     });
   }
 
+  absl::StatusOr<UpdateSums> EndUpdate() override {
+    batch_ = nullptr;
+    return sums_;
+  }
+
   std::vector<double> Gradient() const noexcept override { return state_.ToHost(state_.gradient); }
-  EngineState State() const noexcept override { return state_.Read(); }
+  EngineState State() const noexcept override { return state_.Read(adam_steps_); }
   absl::Status SetState(const EngineState& state) override {
-    return RunTorch("setting the weights", [&] { state_.Write(state); });
+    return RunTorch("setting the weights", [&] {
+      state_.Write(state);
+      adam_steps_ = state.adam_steps;
+    });
   }
 
   std::string device_description() const override {
-    return absl::StrFormat("cpu (%s), %d thread%s, slices of %d rows, LibTorch %s", kernels_.name,
+    return absl::StrFormat("cpu (%s), %d thread%s, slices of %d rows, LibTorch %s; %s", kernels_.name,
                            pool_.threads(), pool_.threads() == 1 ? "" : "s", kSliceRows,
-                           TORCH_VERSION);
+                           TORCH_VERSION, why_);
   }
 
  private:
@@ -144,14 +127,69 @@ class HostEngine final : public Engine {
     return {network, begin, std::min(kChunk, layout_.end(network) - begin)};
   }
 
+  void RunMinibatch(absl::Span<const uint32_t> indices, double learning_rate,
+                    double entropy_coef) {
+    const MinibatchLosses losses = ComputeGradient(indices, entropy_coef);
+    const double total = TotalLoss(losses, options_.vf_coef, entropy_coef);
+    if (!std::isfinite(total) || !std::isfinite(losses.gradient_norm)) {
+      ++sums_.skipped;
+      sums_.skipped_loss = total;
+      sums_.skipped_norm = losses.gradient_norm;
+      return;
+    }
+    sums_.losses.policy_loss += losses.policy_loss;
+    sums_.losses.value_loss += losses.value_loss;
+    sums_.losses.entropy += losses.entropy;
+    sums_.losses.approx_kl += losses.approx_kl;
+    sums_.losses.clip_fraction += losses.clip_fraction;
+    sums_.losses.gradient_norm += losses.gradient_norm;
+    ++sums_.minibatches;
+    ApplyGradient(learning_rate);
+  }
+
+  // The gradient and its norms are kept for ApplyGradient.
+  MinibatchLosses ComputeGradient(absl::Span<const uint32_t> indices, double entropy_coef) {
+    NormaliseAdvantages(*batch_, indices, advantages_.data());
+    const int64_t slices = SlicesOf(indices.size());
+    for (int64_t wave = 0; wave < slices; wave += kWaveSlices) {
+      const int64_t count = std::min(kWaveSlices, slices - wave);
+      // Both networks of a slice before the next slice: their rows are still in the cache.
+      pool_.Run(count * kNetworks, [&](int64_t task, int worker) {
+        c10::InferenceMode no_gradients;  // A property of the thread.
+        RunTask(indices, wave, task / kNetworks, static_cast<int>(task % kNetworks), entropy_coef,
+                workers_[worker]);
+      });
+      AddSlices(count, wave > 0);
+    }
+    MinibatchLosses losses = FoldLosses(indices.size(), slices);
+    MeasureNorms();
+    losses.gradient_norm = std::hypot(norms_[kPolicyNetwork], norms_[kValueNetwork]);
+    return losses;
+  }
+
+  void ApplyGradient(double learning_rate) {
+    ++adam_steps_;
+    const auto step_of = [&](int network) {
+      return ClippedStep(adam_steps_, learning_rate, norms_[network], options_);
+    };
+    const std::array<AdamStep, kNetworks> steps = {step_of(kPolicyNetwork), step_of(kValueNetwork)};
+    pool_.Run(ChunkCount(), [&](int64_t index, int) {
+      const Chunk chunk = ChunkOf(index);
+      kernels_.adam(steps[chunk.network], chunk.size, Data(state_.gradient) + chunk.begin,
+                    Data(state_.first_moment) + chunk.begin,
+                    Data(state_.second_moment) + chunk.begin,
+                    Data(state_.parameters) + chunk.begin);
+    });
+  }
+
   // One network on slice wave + slice; its gradient goes to slices_[slice].
-  void RunTask(const RowBatch& batch, absl::Span<const uint32_t> indices, int64_t wave,
-               int64_t slice, int network, double entropy_coef, Worker& worker) {
+  void RunTask(absl::Span<const uint32_t> indices, int64_t wave, int64_t slice, int network,
+               double entropy_coef, Worker& worker) {
     const int64_t begin = (wave + slice) * kSliceRows;
     const auto rows = indices.subspan(begin, kSliceRows);
     const auto count = static_cast<int64_t>(rows.size());
     HostPass<T>& pass = worker.pass;
-    GatherRows(batch, rows, network, pass.observations(), worker.actions.data(),
+    GatherRows(*batch_, rows, network, pass.observations(), worker.actions.data(),
                worker.targets.data());
     pass.Forward(weights_[network], count);
     const T scale = static_cast<T>(1.0 / indices.size());
@@ -189,7 +227,7 @@ class HostEngine final : public Engine {
     for (double& norm : norms_) norm = std::sqrt(norm);
   }
 
-  MinibatchLosses FoldLosses(int64_t rows, int64_t slices, double entropy_coef) const {
+  MinibatchLosses FoldLosses(int64_t rows, int64_t slices) const {
     PolicySums sums;
     double squared_error = 0;
     for (int64_t slice = 0; slice < slices; ++slice) {
@@ -199,14 +237,18 @@ class HostEngine final : public Engine {
       sums.clipped += policy_sums_[slice].clipped;
       squared_error += value_sums_[slice];
     }
-    return MeanLosses(sums, squared_error, rows, options_.vf_coef, entropy_coef);
+    return MeanLosses(sums, squared_error, rows);
   }
 
   const EngineOptions options_;
+  const std::string why_;
   const ParameterLayout layout_;
   const HostKernels<T>& kernels_;
   WorkerPool pool_;
   FlatState<T> state_;
+  int64_t adam_steps_ = 0;
+  const RowBatch* batch_ = nullptr;  // Of the update that goes on.
+  UpdateSums sums_;
   std::array<std::vector<LayerViews>, kNetworks> weights_;  // Views of the parameters.
   std::vector<SliceGradient> slices_;                       // Of one wave.
   std::vector<const T*> slice_data_;                        // Of each, flat.
@@ -221,11 +263,11 @@ class HostEngine final : public Engine {
 }  // namespace
 
 template <typename T>
-std::unique_ptr<Engine> MakeHostEngine(const EngineOptions& options) {
-  return std::make_unique<HostEngine<T>>(options);
+std::unique_ptr<Engine> MakeHostEngine(const EngineOptions& options, const ChosenDevice& device) {
+  return std::make_unique<HostEngine<T>>(options, device);
 }
 
-template std::unique_ptr<Engine> MakeHostEngine<float>(const EngineOptions&);
-template std::unique_ptr<Engine> MakeHostEngine<double>(const EngineOptions&);
+template std::unique_ptr<Engine> MakeHostEngine<float>(const EngineOptions&, const ChosenDevice&);
+template std::unique_ptr<Engine> MakeHostEngine<double>(const EngineOptions&, const ChosenDevice&);
 
 }  // namespace shoal

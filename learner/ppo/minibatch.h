@@ -1,4 +1,4 @@
-// What both engines do with the numbers of one minibatch, whatever computes the networks. Pure.
+// What an engine does with the numbers of one minibatch, whatever computes the networks. Pure.
 #pragma once
 
 #include <algorithm>
@@ -13,11 +13,20 @@
 
 namespace shoal {
 
+// minibatch(first, rows) for each minibatch of `count` rows, as engine.h says at RunEpoch.
+template <typename Minibatch>
+void ForMinibatches(int64_t count, int64_t batch_size, Minibatch&& minibatch) {
+  for (int64_t first = 0; first + 2 <= count; first += batch_size) {
+    minibatch(first, std::min(batch_size, count - first));
+  }
+}
+
+inline constexpr double kDeviationEpsilon = 1e-8;
+
 // out[i]: the advantage of row indices[i], minus the mean of these rows, over their unbiased
 // standard deviation + 1e-8.
 template <typename T>
 void NormaliseAdvantages(const RowBatch& batch, absl::Span<const uint32_t> indices, T* out) {
-  constexpr double kEpsilon = 1e-8;
   double sum = 0;
   for (uint32_t row : indices) sum += batch.advantages[row];
   const double mean = sum / indices.size();
@@ -26,7 +35,7 @@ void NormaliseAdvantages(const RowBatch& batch, absl::Span<const uint32_t> indic
     const double difference = batch.advantages[row] - mean;
     squares += difference * difference;
   }
-  const double deviation = std::sqrt(squares / (indices.size() - 1)) + kEpsilon;
+  const double deviation = std::sqrt(squares / (indices.size() - 1)) + kDeviationEpsilon;
   for (size_t i = 0; i < indices.size(); ++i) {
     out[i] = static_cast<T>((batch.advantages[indices[i]] - mean) / deviation);
   }
@@ -54,26 +63,28 @@ void GatherRows(const RowBatch& batch, absl::Span<const uint32_t> rows, int netw
 }
 
 // Everything but the gradient's norm; the sums are over `rows` rows.
-inline MinibatchLosses MeanLosses(const PolicySums& sums, double squared_error, int64_t rows,
-                                  double vf_coef, double entropy_coef) {
+inline MinibatchLosses MeanLosses(const PolicySums& sums, double squared_error, int64_t rows) {
   MinibatchLosses losses;
   losses.policy_loss = sums.policy_loss / rows;
   losses.value_loss = squared_error / rows;
   losses.entropy = sums.entropy / rows;
   losses.approx_kl = sums.approx_kl / rows;
   losses.clip_fraction = sums.clipped / rows;
-  losses.total_loss =
-      losses.policy_loss + vf_coef * losses.value_loss - entropy_coef * losses.entropy;
   return losses;
 }
 
+inline double TotalLoss(const MinibatchLosses& losses, double vf_coef, double entropy_coef) {
+  return losses.policy_loss + vf_coef * losses.value_loss - entropy_coef * losses.entropy;
+}
+
+inline constexpr double kNormEpsilon = 1e-6;
+
 // Adam's step number `step` for a network whose gradient has the norm `norm`, clipped as
-// engine.h says at ApplyGradient.
+// engine.h says at RunEpoch.
 inline AdamStep ClippedStep(int64_t step, double learning_rate, double norm,
                             const EngineOptions& options) {
-  constexpr double kEpsilon = 1e-6;
   return AdamStep(step, learning_rate, options.adam_epsilon,
-                  std::min(1.0, options.max_grad_norm / (norm + kEpsilon)));
+                  std::min(1.0, options.max_grad_norm / (norm + kNormEpsilon)));
 }
 
 }  // namespace shoal

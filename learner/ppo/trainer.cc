@@ -110,6 +110,22 @@ double ExplainedVariance(const RowBatch& batch) {
   return std::isfinite(explained) ? explained : 0;
 }
 
+// All but explained_variance, learning_rate and rows.
+UpdateStats MeanStats(const UpdateSums& sums) {
+  UpdateStats stats;
+  stats.minibatches = sums.minibatches;
+  stats.skipped_minibatches = sums.skipped;
+  if (sums.minibatches == 0) return stats;
+  const auto count = static_cast<double>(sums.minibatches);
+  stats.policy_loss = sums.losses.policy_loss / count;
+  stats.value_loss = sums.losses.value_loss / count;
+  stats.entropy = sums.losses.entropy / count;
+  stats.approx_kl = sums.losses.approx_kl / count;
+  stats.clip_fraction = sums.losses.clip_fraction / count;
+  stats.gradient_norm = sums.losses.gradient_norm / count;
+  return stats;
+}
+
 class Trainer final : public PpoTrainer {
  public:
   Trainer(const TrainerOptions& options, std::unique_ptr<Engine> engine)
@@ -122,8 +138,6 @@ class Trainer final : public PpoTrainer {
   std::string device_description() const override { return engine_->device_description(); }
 
  private:
-  absl::Status UpdateMinibatch(const RowBatch& batch, absl::Span<const uint32_t> indices,
-                               const UpdateOptions& options, UpdateStats& sums);
   absl::Status CheckWeights(const PolicyWeights& weights) const;
 
   const TrainerOptions options_;
@@ -134,50 +148,27 @@ absl::StatusOr<UpdateStats> Trainer::Update(const RowBatch& batch, const UpdateO
   absl::Status status = CheckUpdateOptions(options);
   status.Update(CheckBatch(batch, options_.obs_dim));
   if (!status.ok()) return status;
-  UpdateStats stats;
-  for (int64_t epoch = 0; epoch < options_.n_epochs; ++epoch) {
-    const std::vector<uint32_t> order =
-        EpochPermutation(options_.seed, options.iteration, epoch, batch.rows);
-    for (int64_t begin = 0; begin + 2 <= batch.rows; begin += options_.batch_size) {
-      const auto indices = absl::MakeConstSpan(order).subspan(begin, options_.batch_size);
-      status = UpdateMinibatch(batch, indices, options, stats);
-      if (!status.ok()) return status;
-    }
+  status = engine_->BeginUpdate(batch);
+  for (int64_t epoch = 0; status.ok() && epoch < options_.n_epochs; ++epoch) {
+    status = engine_->RunEpoch(
+        EpochPermutation(options_.seed, options.iteration, epoch, batch.rows),
+        options.learning_rate, options.entropy_coef);
   }
-  if (stats.minibatches > 0) {
-    for (double* sum : {&stats.policy_loss, &stats.value_loss, &stats.entropy, &stats.approx_kl,
-                        &stats.clip_fraction, &stats.gradient_norm}) {
-      *sum /= static_cast<double>(stats.minibatches);
-    }
+  if (!status.ok()) return status;
+  const absl::StatusOr<UpdateSums> sums = engine_->EndUpdate();
+  if (!sums.ok()) return sums.status();
+  if (sums->skipped >= kMaxSkippedMinibatches) {
+    return absl::AbortedError(
+        absl::StrCat("iteration ", options.iteration, ": ", sums->skipped,
+                     " minibatches had a loss or gradient that is not finite (the last: loss ",
+                     sums->skipped_loss, ", gradient norm ", sums->skipped_norm,
+                     "); rows and rewards should be finite, and a lower learning_rate may help"));
   }
+  UpdateStats stats = MeanStats(*sums);
   stats.explained_variance = ExplainedVariance(batch);
   stats.learning_rate = options.learning_rate;
   stats.rows = batch.rows;
   return stats;
-}
-
-// Adds to the sums of `sums`.
-absl::Status Trainer::UpdateMinibatch(const RowBatch& batch, absl::Span<const uint32_t> indices,
-                                      const UpdateOptions& options, UpdateStats& sums) {
-  absl::StatusOr<MinibatchLosses> losses =
-      engine_->ComputeGradient(batch, indices, options.entropy_coef);
-  if (!losses.ok()) return losses.status();
-  if (!std::isfinite(losses->total_loss) || !std::isfinite(losses->gradient_norm)) {
-    if (++sums.skipped_minibatches < kMaxSkippedMinibatches) return absl::OkStatus();
-    return absl::AbortedError(
-        absl::StrCat("iteration ", options.iteration, ": ", sums.skipped_minibatches,
-                     " minibatches had a loss or gradient that is not finite (the last: loss ",
-                     losses->total_loss, ", gradient norm ", losses->gradient_norm,
-                     "); rows and rewards should be finite, and a lower learning_rate may help"));
-  }
-  sums.policy_loss += losses->policy_loss;
-  sums.value_loss += losses->value_loss;
-  sums.entropy += losses->entropy;
-  sums.approx_kl += losses->approx_kl;
-  sums.clip_fraction += losses->clip_fraction;
-  sums.gradient_norm += losses->gradient_norm;
-  ++sums.minibatches;
-  return engine_->ApplyGradient(options.learning_rate);
 }
 
 PolicyWeights Trainer::Weights() const {
@@ -285,6 +276,7 @@ absl::StatusOr<std::unique_ptr<PpoTrainer>> PpoTrainer::Create(const TrainerOpti
   engine_options.vf_coef = options.vf_coef;
   engine_options.max_grad_norm = options.max_grad_norm;
   engine_options.adam_epsilon = options.adam_epsilon;
+  engine_options.max_skipped = kMaxSkippedMinibatches;
   engine_options.threads = options.threads;
   engine_options.device = options.device;
   absl::StatusOr<std::unique_ptr<Engine>> engine = MakeEngine(engine_options);

@@ -71,10 +71,18 @@ std::unique_ptr<Engine> Make(const EngineOptions& options) {
   return *std::move(engine);
 }
 
+// Of the batch as one minibatch, with no step along the gradient; Adam's state moves.
 MinibatchLosses Compute(Engine& engine, const RowBatch& batch) {
-  auto losses = engine.ComputeGradient(batch, AllOf(batch), kEntropyCoef);
-  EXPECT_TRUE(losses.ok()) << losses.status();
-  return *losses;
+  EXPECT_TRUE(engine.BeginUpdate(batch).ok());
+  EXPECT_TRUE(engine.RunEpoch(AllOf(batch), 0, kEntropyCoef).ok());
+  auto sums = engine.EndUpdate();
+  EXPECT_TRUE(sums.ok()) << sums.status();
+  EXPECT_EQ(sums->minibatches, 1);
+  return sums->losses;
+}
+
+double TotalLoss(const MinibatchLosses& losses) {
+  return losses.policy_loss + 0.5 * losses.value_loss - kEntropyCoef * losses.entropy;
 }
 
 class GradientTest
@@ -103,7 +111,7 @@ TEST_P(GradientTest, IsThatOfFiniteDifferences) {
       EngineState moved = state;
       moved.parameters[i] += side == 0 ? -kStep : kStep;
       ASSERT_TRUE(engine->SetState(moved).ok());
-      loss[side] = Compute(*engine, batch).total_loss;
+      loss[side] = TotalLoss(Compute(*engine, batch));
     }
     ASSERT_NEAR(gradient[i], (loss[1] - loss[0]) / (2 * kStep), 2e-8) << "parameter " << i;
   }
@@ -134,19 +142,18 @@ TEST(Engine, LossesAreThoseOfTheFormulas) {
   EXPECT_NEAR(losses.entropy, std::log(5.), 1e-12);
   EXPECT_NEAR(losses.approx_kl, (2 * (1 - std::log(2.)) + (-0.5 + std::log(2.))) / 4, 1e-6);
   EXPECT_DOUBLE_EQ(losses.clip_fraction, 0.75);
-  EXPECT_NEAR(losses.total_loss,
-              losses.policy_loss + 0.5 * losses.value_loss - kEntropyCoef * losses.entropy, 1e-12);
 }
 
 // Some steps; the state after them.
 EngineState AfterSteps(const EngineOptions& options, const RowBatch& batch, int64_t rows) {
   const auto engine = Make(options);
   std::vector<uint32_t> indices = AllOf(batch);
+  EXPECT_TRUE(engine->BeginUpdate(batch).ok());
   for (int step = 0; step < 4; ++step) {
     const auto part = absl::MakeConstSpan(indices).subspan(step * 10, rows);
-    EXPECT_TRUE(engine->ComputeGradient(batch, part, kEntropyCoef).ok());
-    EXPECT_TRUE(engine->ApplyGradient(0.01).ok());
+    EXPECT_TRUE(engine->RunEpoch(part, 0.01, kEntropyCoef).ok());
   }
+  EXPECT_TRUE(engine->EndUpdate().ok());
   return engine->State();
 }
 
@@ -200,7 +207,8 @@ TEST(Engine, AStepIsAdamsOnTheGradientClippedByNetwork) {
   options.max_grad_norm = 0.01;
   options.adam_epsilon = 0.1;  // Large: the size of the gradient must show.
   const auto engine = Make(options);
-  const std::vector<double> before = engine->State().parameters;
+  const EngineState state = engine->State();
+  const std::vector<double>& before = state.parameters;
   const double norm = Compute(*engine, batch).gradient_norm;
   const std::vector<double> gradient = engine->Gradient();
   // The value network has the parameters from here on.
@@ -210,7 +218,9 @@ TEST(Engine, AStepIsAdamsOnTheGradientClippedByNetwork) {
   ASSERT_GT(std::sqrt(squares[kPolicyNetwork]), 0.02);
   ASSERT_GT(std::sqrt(squares[kValueNetwork]), 0.02);
   EXPECT_NEAR(norm, std::sqrt(squares[kPolicyNetwork] + squares[kValueNetwork]), 1e-12);
-  ASSERT_TRUE(engine->ApplyGradient(0.5).ok());
+  ASSERT_TRUE(engine->SetState(state).ok());
+  ASSERT_TRUE(engine->BeginUpdate(batch).ok());
+  ASSERT_TRUE(engine->RunEpoch(AllOf(batch), 0.5, kEntropyCoef).ok());
   const EngineState after = engine->State();
   for (size_t i = 0; i < gradient.size(); ++i) {
     // At the first step both corrected moments are the gradient's own.
