@@ -38,8 +38,8 @@ constexpr MetricSpec kLearner[] = {
     {"shoal_learner_busy_seconds", MetricType::kGauge, "seconds",
      "How long the task in work has taken so far; 0: none is"},
     {"shoal_learner_phase_seconds", MetricType::kHistogram, "seconds",
-     "Time by phase: receive (a shard's rows), wait (for the coordinator), begin, assemble, learn, "
-     "checkpoint, retain",
+     "Time by phase: receive (a shard's rows), wait (for the coordinator), begin, assemble, upload "
+     "(to the device), learn (the epochs), checkpoint (publishing included), retain",
      "phase"},
 };
 
@@ -81,6 +81,7 @@ void FillLearnerMetrics(const LearnerStats& stats, const LearnerQueues& queues,
   phase("wait", stats.wait);
   phase("begin", stats.begin);
   phase("assemble", stats.assemble);
+  phase("upload", stats.upload);
   phase("learn", stats.learn);
   phase("checkpoint", stats.checkpoint);
   phase("retain", stats.retain);

@@ -135,6 +135,7 @@ absl::StatusOr<TrainerOptions> MakeTrainerOptions(const v1::RunOptions& options,
   trainer.adam_epsilon = options.adam_epsilon();
   trainer.seed = static_cast<uint64_t>(options.seed());
   trainer.device = options.device();
+  trainer.tf32 = options.tf32();
   trainer.threads = threads;
   return trainer;
 }
@@ -270,8 +271,10 @@ std::optional<v1::LearnRequest> LearnerState::Update(const v1::BeginUpdate& begi
   const absl::StatusOr<UpdateStats> stats =
       trainer_->Update(assembly.batch, MakeUpdateOptions(begin.plan()));
   assembly.batch = RowBatch();
-  stats_->learn.Observe(SecondsSince(assembled));
+  const double learn_seconds = SecondsSince(assembled);
   if (!stats.ok()) return Fatal(iteration, stats.status());
+  stats_->upload.Observe(stats->upload_seconds);
+  stats_->learn.Observe(learn_seconds - stats->upload_seconds);
   stats_->minibatches += stats->minibatches;
   stats_->nonfinite_minibatches += stats->skipped_minibatches;
   const double update_seconds = SecondsSince(started);
@@ -295,6 +298,7 @@ std::optional<v1::LearnRequest> LearnerState::Update(const v1::BeginUpdate& begi
   LogInfo("update done", {{"iteration", iteration},
                           {"rows", stats->rows},
                           {"update_seconds", done->update_seconds()},
+                          {"upload_seconds", stats->upload_seconds},
                           {"checkpoint_seconds", done->checkpoint_seconds()},
                           {"policy", policy_sha256_}});
   return request;

@@ -33,6 +33,7 @@ struct LearnerStats {
   SecondsHistogram receive;     // A shard's rows, from their header to the last.
   SecondsHistogram begin;       // Loading a checkpoint, or making version 0.
   SecondsHistogram assemble;    // Rows of shards into a batch.
+  SecondsHistogram upload;      // The batch to the learner's device.
   SecondsHistogram learn;       // The epochs.
   SecondsHistogram checkpoint;  // Writing, and publishing the policy.
   SecondsHistogram retain;      // Copying the best and removing old ones.

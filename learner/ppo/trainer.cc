@@ -1,6 +1,7 @@
 #include "learner/ppo/trainer.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -17,6 +18,8 @@
 
 namespace shoal {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kMaxRows = std::numeric_limits<uint32_t>::max();
 constexpr int kMaxThreads = 1024;
@@ -110,7 +113,7 @@ double ExplainedVariance(const RowBatch& batch) {
   return std::isfinite(explained) ? explained : 0;
 }
 
-// All but explained_variance, learning_rate and rows.
+// All but explained_variance, learning_rate, rows and upload_seconds.
 UpdateStats MeanStats(const UpdateSums& sums) {
   UpdateStats stats;
   stats.minibatches = sums.minibatches;
@@ -148,11 +151,13 @@ absl::StatusOr<UpdateStats> Trainer::Update(const RowBatch& batch, const UpdateO
   absl::Status status = CheckUpdateOptions(options);
   status.Update(CheckBatch(batch, options_.obs_dim));
   if (!status.ok()) return status;
+  const Clock::time_point begun = Clock::now();
   status = engine_->BeginUpdate(batch);
+  const std::chrono::duration<double> upload = Clock::now() - begun;
   for (int64_t epoch = 0; status.ok() && epoch < options_.n_epochs; ++epoch) {
-    status = engine_->RunEpoch(
-        EpochPermutation(options_.seed, options.iteration, epoch, batch.rows),
-        options.learning_rate, options.entropy_coef);
+    status =
+        engine_->RunEpoch(EpochPermutation(options_.seed, options.iteration, epoch, batch.rows),
+                          options.learning_rate, options.entropy_coef);
   }
   if (!status.ok()) return status;
   const absl::StatusOr<UpdateSums> sums = engine_->EndUpdate();
@@ -168,6 +173,7 @@ absl::StatusOr<UpdateStats> Trainer::Update(const RowBatch& batch, const UpdateO
   stats.explained_variance = ExplainedVariance(batch);
   stats.learning_rate = options.learning_rate;
   stats.rows = batch.rows;
+  stats.upload_seconds = upload.count();
   return stats;
 }
 
@@ -279,6 +285,7 @@ absl::StatusOr<std::unique_ptr<PpoTrainer>> PpoTrainer::Create(const TrainerOpti
   engine_options.max_skipped = kMaxSkippedMinibatches;
   engine_options.threads = options.threads;
   engine_options.device = options.device;
+  engine_options.tf32 = options.tf32;
   absl::StatusOr<std::unique_ptr<Engine>> engine = MakeEngine(engine_options);
   if (!engine.ok()) return engine.status();
   EngineState state;

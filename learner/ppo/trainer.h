@@ -41,6 +41,7 @@ struct TrainerOptions {
   uint64_t seed = 0;  // Of the initial weights and of the permutations.
 
   std::string device = "auto";  // auto (CUDA if there is one), cpu, cuda or cuda:n.
+  bool tf32 = false;            // Matrix products of a CUDA device in TF32.
   int threads = 1;              // On the CPU, the calling thread included. Not part of the result.
 };
 
@@ -66,6 +67,8 @@ struct UpdateStats {
   int64_t minibatches = 0;          // That made a step.
   int64_t skipped_minibatches = 0;  // Whose loss or gradient was not finite.
   int64_t rows = 0;
+  // Until the rows were on their way to the device; near 0 on the CPU. Not part of the result.
+  double upload_seconds = 0;
 };
 
 // Not thread safe, but not bound to one thread either. LibTorch's own number of threads becomes 1
@@ -100,7 +103,7 @@ class PpoTrainer {
   // size; nothing has changed then.
   virtual absl::Status Restore(const PolicyWeights& weights, std::string_view optimizer_state) = 0;
 
-  // For people: device, threads, LibTorch's version.
+  // For people: device and why this one, threads, LibTorch's version.
   virtual std::string device_description() const = 0;
 };
 
