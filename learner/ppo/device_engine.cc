@@ -1,13 +1,14 @@
-// An update in LibTorch's operations, for CUDA and for any device whose memory the host cannot reach.
+// An update in LibTorch's operations, for CUDA and for any device whose memory the host cannot
+// reach.
 //
-// The host only gives orders. Rows are on the device from BeginUpdate on, and so are Adam's number of
-// steps, the sums of losses and the decision whether a minibatch makes a step: 0-dimensional tensors
-// choose what is kept, by where() and never by a product, which would let a NaN through. EndUpdate
-// reads the sums: the one place where the host waits, but for pieces of DeviceUpload.
+// The host only gives orders. Rows are on the device from BeginUpdate on, and so are Adam's number
+// of steps, the sums of losses and the decision whether a minibatch makes a step: 0-dimensional
+// tensors choose what is kept, by where() and never by a product, which would let a NaN through.
+// EndUpdate reads the sums: the one place where the host waits, but for pieces of DeviceUpload.
 //
 // A minibatch of full size is always the same operations on the same memory, so after a few that
-// warm the device's libraries up it is recorded and from then on replayed. Those few are minibatches
-// of the update like any other, so warming up leaves no trace.
+// warm the device's libraries up it is recorded and from then on replayed. Those few are
+// minibatches of the update like any other, so warming up leaves no trace.
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -199,7 +200,11 @@ class DeviceEngine final : public Engine {
     };
     const at::ScalarType type = c10::CppTypeToScalarType<T>::value;
     columns_ = {at::empty({capacity_, options_.obs_dim}, state_.options),
-                make(at::kByte), make(type), make(type), make(type), make(at::kLong)};
+                make(at::kByte),
+                make(type),
+                make(type),
+                make(type),
+                make(at::kLong)};
   }
 
   // On the rows named in the first `rows` of indices_.
@@ -233,8 +238,8 @@ class DeviceEngine final : public Engine {
 
     Forward(networks_[kValueNetwork].weights, options_.activation, value);
     const at::Tensor squared_error =
-        ValueHeadOnDevice<T>(value.output, pick(columns_.returns),
-                             static_cast<T>(options_.vf_coef), value.output_gradient);
+        ValueHeadOnDevice<T>(value.output, pick(columns_.returns), static_cast<T>(options_.vf_coef),
+                             value.output_gradient);
     Backward(networks_[kValueNetwork].weights, options_.activation, value,
              networks_[kValueNetwork].gradient);
 
@@ -243,8 +248,8 @@ class DeviceEngine final : public Engine {
       norms[network] = at::linalg_vector_norm(PartOf(state_.gradient, network), 2,
                                               at::OptionalIntArrayRef(), false, at::kDouble);
     }
-    Step(norms, Judge(at::stack({sums.policy_loss / rows, squared_error / rows,
-                                 sums.entropy / rows, sums.approx_kl / rows, sums.clipped / rows,
+    Step(norms, Judge(at::stack({sums.policy_loss / rows, squared_error / rows, sums.entropy / rows,
+                                 sums.approx_kl / rows, sums.clipped / rows,
                                  at::hypot(norms[kPolicyNetwork], norms[kValueNetwork])})));
   }
 
@@ -277,10 +282,8 @@ class DeviceEngine final : public Engine {
       at::mul_out(part, PartOf(state_.gradient, network),
                   (options_.max_grad_norm / (norms[network] + kNormEpsilon)).clamp_max(1.0));
     }
-    const at::Tensor first =
-        state_.first_moment * kAdamBeta1 + g * (1 - kAdamBeta1);
-    const at::Tensor second =
-        state_.second_moment * kAdamBeta2 + g * g * (1 - kAdamBeta2);
+    const at::Tensor first = state_.first_moment * kAdamBeta1 + g * (1 - kAdamBeta1);
+    const at::Tensor second = state_.second_moment * kAdamBeta2 + g * g * (1 - kAdamBeta2);
     const at::Tensor moved =
         state_.parameters -
         step_size * first / (second.sqrt() * root_correction + options_.adam_epsilon);
@@ -308,15 +311,14 @@ class DeviceEngine final : public Engine {
   std::array<Network, kNetworks> networks_;
   Columns columns_;
   int64_t capacity_ = 0;
-  int warm_ups_ = 0;                                     // Since BeginUpdate.
+  int warm_ups_ = 0;                                    // Since BeginUpdate.
   std::unique_ptr<DeviceStream::Recording> recording_;  // Of a full minibatch on these columns.
 };
 
 }  // namespace
 
 template <typename T>
-std::unique_ptr<Engine> MakeDeviceEngine(const EngineOptions& options,
-                                         const ChosenDevice& device) {
+std::unique_ptr<Engine> MakeDeviceEngine(const EngineOptions& options, const ChosenDevice& device) {
   std::unique_ptr<DeviceStream> stream = MakeDeviceStream(device.device);
   DeviceStream& current = *stream;
   std::unique_ptr<Engine> engine;
@@ -325,8 +327,7 @@ std::unique_ptr<Engine> MakeDeviceEngine(const EngineOptions& options,
   return engine;
 }
 
-template std::unique_ptr<Engine> MakeDeviceEngine<float>(const EngineOptions&,
-                                                         const ChosenDevice&);
+template std::unique_ptr<Engine> MakeDeviceEngine<float>(const EngineOptions&, const ChosenDevice&);
 template std::unique_ptr<Engine> MakeDeviceEngine<double>(const EngineOptions&,
                                                           const ChosenDevice&);
 

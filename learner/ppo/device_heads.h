@@ -1,6 +1,6 @@
 // heads.h's losses and gradients, and the normalised advantages, in LibTorch's operations on any
-// device: the same formulas up to rounding, nothing read back. For the engines: this header includes
-// LibTorch's.
+// device: the same formulas up to rounding, nothing read back. For the engines: this header
+// includes LibTorch's.
 #pragma once
 
 #include <ATen/TensorOperators.h>
@@ -33,8 +33,8 @@ inline at::Tensor NormaliseOnDevice(const at::Tensor& advantages) {
   return ((wide - mean) / (deviation + kDeviationEpsilon)).to(advantages.scalar_type());
 }
 
-// logits, gradient: [rows, actions] of type T; chosen: the same shape, bool, true at the action that
-// was taken; log_probs, advantages: [rows]; entropy_coef: a scalar.
+// logits, gradient: [rows, actions] of type T; chosen: the same shape, bool, true at the action
+// that was taken; log_probs, advantages: [rows]; entropy_coef: a scalar.
 template <typename T>
 DevicePolicySums PolicyHeadOnDevice(const at::Tensor& logits, const at::Tensor& chosen,
                                     const at::Tensor& log_probs, const at::Tensor& advantages,
@@ -48,8 +48,7 @@ DevicePolicySums PolicyHeadOnDevice(const at::Tensor& logits, const at::Tensor& 
   const at::Tensor log_ratio = at::where(chosen, log_p, zero).sum(1) - log_probs;
   const at::Tensor ratio = log_ratio.exp();
   const at::Tensor plain = ratio * advantages;
-  const at::Tensor clipped =
-      at::clamp(ratio, T{1} - clip_range, T{1} + clip_range) * advantages;
+  const at::Tensor clipped = at::clamp(ratio, T{1} - clip_range, T{1} + clip_range) * advantages;
   const at::Tensor slope = at::where(plain.le(clipped), plain * -scale, at::zeros_like(plain));
   gradient.copy_(slope.unsqueeze(1) * (chosen.to(p.scalar_type()) - p) +
                  entropy_coef * scale * p * (log_p + entropy.unsqueeze(1)));

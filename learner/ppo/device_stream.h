@@ -1,7 +1,7 @@
-// What the engine for devices needs of one beside LibTorch's operations: a stream of its own, pinned
-// host memory, marks in the stream, and work that is recorded once and started again cheaply. With
-// CUDA (cuda/cuda_stream.cc, in a build whose LibTorch has it), and a stand-in on the host's memory,
-// where all is done at once. For the engines: this header includes LibTorch's.
+// What the engine for devices needs of one beside LibTorch's operations: a stream of its own,
+// pinned host memory, marks in the stream, and work that is recorded once and started again
+// cheaply. With CUDA (cuda/cuda_stream.cc, in a build whose LibTorch has it), and a stand-in on the
+// host's memory, where all is done at once. For the engines: this header includes LibTorch's.
 //
 // One thread at a time, but not bound to one. LibTorch's errors are thrown.
 #pragma once
@@ -41,8 +41,8 @@ class DeviceStream {
 
   virtual std::unique_ptr<Mark> MakeMark() = 0;
 
-  // `code` must have run here at least once, wait for nothing, and take nothing that changes from the
-  // host; what it refers to must outlive the recording. Does not do the work.
+  // `code` must have run here at least once, wait for nothing, and take nothing that changes from
+  // the host; what it refers to must outlive the recording. Does not do the work.
   virtual std::unique_ptr<Recording> Record(std::function<void()> code) = 0;
 
   // Whether the device copies from pinned host memory while the host goes on.

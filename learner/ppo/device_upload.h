@@ -14,9 +14,9 @@
 
 namespace shoal {
 
-// Two pieces of host memory in turn, pinned where the device can make use of it: one is filled while
-// the device copies from the other. Not thread safe; construct and call within the stream's Use. LibTorch's errors
-// are thrown.
+// Two pieces of host memory in turn, pinned where the device can make use of it: one is filled
+// while the device copies from the other. Not thread safe; construct and call within the stream's
+// Use. LibTorch's errors are thrown.
 class DeviceUpload {
  public:
   explicit DeviceUpload(DeviceStream& stream)
@@ -24,8 +24,8 @@ class DeviceUpload {
                 Place{MakePiece(stream), stream.MakeMark()}} {}
 
   // to[i] = from[i], converted to Element on the host and to the tensor's type on the device. `to`
-  // is flat and has at least `count` elements. `from` has been read when this returns; it waits only
-  // for copies from the same pieces before.
+  // is flat and has at least `count` elements. `from` has been read when this returns; it waits
+  // only for copies from the same pieces before.
   template <typename Element, typename From>
   void Copy(const From* from, int64_t count, const at::Tensor& to) {
     constexpr int64_t kElements = kPieceBytes / static_cast<int64_t>(sizeof(Element));

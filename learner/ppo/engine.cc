@@ -33,9 +33,9 @@ absl::StatusOr<ChosenDevice> ChooseDevice(absl::string_view name) {
         absl::StrCat("device \"", name, "\": must be auto, cpu, cuda or cuda:n"));
   }
   if (index >= count) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "device \"", name, "\": ", found, " (LibTorch ", TORCH_VERSION,
-        "); auto or cpu would work"));
+    return absl::FailedPreconditionError(absl::StrCat("device \"", name, "\": ", found,
+                                                      " (LibTorch ", TORCH_VERSION,
+                                                      "); auto or cpu would work"));
   }
   return ChosenDevice{c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index)), asked};
 }

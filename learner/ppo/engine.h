@@ -1,5 +1,5 @@
-// The steps of one update: loss, gradient and Adam step of both networks by minibatch, on the CPU or
-// a CUDA device. All use of LibTorch is behind this interface; permutations and checks are the
+// The steps of one update: loss, gradient and Adam step of both networks by minibatch, on the CPU
+// or a CUDA device. All use of LibTorch is behind this interface; permutations and checks are the
 // trainer's (trainer.h).
 //
 // How a gradient is made. A minibatch is cut into slices of kSliceRows rows. A task is one network
@@ -13,8 +13,8 @@
 // added in slice order. So the bits do not depend on the number of threads. Products of hidden
 // layers are LibTorch's; thin products, activations, sums and Adam are host_kernels.h's.
 //
-// On a CUDA device (device_engine.cc) all is in LibTorch's operations on the whole minibatch, from one
-// thread. Rows go there once an update; nothing is read back before its end, the rule for
+// On a CUDA device (device_engine.cc) all is in LibTorch's operations on the whole minibatch, from
+// one thread. Rows go there once an update; nothing is read back before its end, the rule for
 // minibatches that are not finite included.
 //
 // Not thread safe. Everything LibTorch throws comes back as kInternal. LibTorch's number of threads
@@ -70,7 +70,7 @@ struct MinibatchLosses {
 
 // Of the minibatches of one update.
 struct UpdateSums {
-  MinibatchLosses losses;  // Added over those that made a step.
+  MinibatchLosses losses;   // Added over those that made a step.
   int64_t minibatches = 0;  // That made a step.
   int64_t skipped = 0;      // At most max_skipped.
   // Of the one skipped last: policy_loss + vf_coef value_loss - entropy_coef entropy, and the norm.
@@ -95,18 +95,18 @@ class Engine {
   // An update is BeginUpdate, RunEpoch any number of times, EndUpdate. After an error the next is
   // BeginUpdate again.
   //
-  // Takes the rows to where the engine works. `batch` must stay as it is until EndUpdate: its columns
-  // fit its number of rows, its actions are some.
+  // Takes the rows to where the engine works. `batch` must stay as it is until EndUpdate: its
+  // columns fit its number of rows, its actions are some.
   virtual absl::Status BeginUpdate(const RowBatch& batch) = 0;
 
-  // A step for each minibatch: the next batch_size of `order`, which names rows of the batch; a rest
-  // of 2 or more makes a shorter one. Advantages are normalised over the minibatch: minus their mean,
-  // over their unbiased standard deviation + 1e-8. One Adam step along the gradient; each network's
-  // part is scaled by min(1, max_grad_norm / (its norm + 1e-6)), as PyTorch's clip_grad_norm_ does:
-  // the networks share no weights, and a value loss of large returns should not hold the policy's
-  // steps down. A minibatch whose total loss or gradient norm is not finite changes nothing and is
-  // counted; with max_skipped of them nothing changes any more in this update.
-  // Does not wait for a device.
+  // A step for each minibatch: the next batch_size of `order`, which names rows of the batch; a
+  // rest of 2 or more makes a shorter one. Advantages are normalised over the minibatch: minus
+  // their mean, over their unbiased standard deviation + 1e-8. One Adam step along the gradient;
+  // each network's part is scaled by min(1, max_grad_norm / (its norm + 1e-6)), as PyTorch's
+  // clip_grad_norm_ does: the networks share no weights, and a value loss of large returns should
+  // not hold the policy's steps down. A minibatch whose total loss or gradient norm is not finite
+  // changes nothing and is counted; with max_skipped of them nothing changes any more in this
+  // update. Does not wait for a device.
   virtual absl::Status RunEpoch(absl::Span<const uint32_t> order, double learning_rate,
                                 double entropy_coef) = 0;
 

@@ -15,8 +15,8 @@
 
 namespace shoal {
 
-// T is float or double, and the dtype of all four. `size` values each, in ParameterLayout's order, on
-// `device`; zeros at first. Not thread safe. LibTorch's errors are thrown: construct and write
+// T is float or double, and the dtype of all four. `size` values each, in ParameterLayout's order,
+// on `device`; zeros at first. Not thread safe. LibTorch's errors are thrown: construct and write
 // within RunTorch (torch_scope.h).
 template <typename T>
 struct FlatState {

@@ -1,4 +1,5 @@
-// An update on the CPU: minibatches one by one, slices of rows on own threads, their gradients added in slice order.
+// An update on the CPU: minibatches one by one, slices of rows on own threads, their gradients
+// added in slice order.
 #include <torch/version.h>
 
 #include <algorithm>
@@ -89,9 +90,9 @@ class HostEngine final : public Engine {
   }
 
   std::string device_description() const override {
-    return absl::StrFormat("cpu (%s), %d thread%s, slices of %d rows, LibTorch %s; %s", kernels_.name,
-                           pool_.threads(), pool_.threads() == 1 ? "" : "s", kSliceRows,
-                           TORCH_VERSION, why_);
+    return absl::StrFormat("cpu (%s), %d thread%s, slices of %d rows, LibTorch %s; %s",
+                           kernels_.name, pool_.threads(), pool_.threads() == 1 ? "" : "s",
+                           kSliceRows, TORCH_VERSION, why_);
   }
 
  private:
@@ -127,8 +128,7 @@ class HostEngine final : public Engine {
     return {network, begin, std::min(kChunk, layout_.end(network) - begin)};
   }
 
-  void RunMinibatch(absl::Span<const uint32_t> indices, double learning_rate,
-                    double entropy_coef) {
+  void RunMinibatch(absl::Span<const uint32_t> indices, double learning_rate, double entropy_coef) {
     const MinibatchLosses losses = ComputeGradient(indices, entropy_coef);
     const double total = TotalLoss(losses, options_.vf_coef, entropy_coef);
     if (!std::isfinite(total) || !std::isfinite(losses.gradient_norm)) {
