@@ -2,6 +2,7 @@
 # Installs, builds and runs the tests. Run it again and it skips what is done.
 # Usage: tests/run.sh [PRESET [argument of ctest]...]   (PRESET: release, debug, asan or tsan)
 #        tests/run.sh ci                                what every change must pass: release, 5 s a fuzz target
+#        tests/run.sh containers                        compose.yaml under the container engine that is here
 #        tests/run.sh extended [HOURS]                  all that takes long: every preset, a minute for each
 #                                                       fuzz target, HOURS (default 1) of faults, a long soak
 set -euo pipefail
@@ -17,10 +18,15 @@ preset() {
 }
 
 case "${1:-}" in
-  -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0" ;;
+  -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
   ci)
     preset release
     tests/fuzz/run.sh 5
+    ;;
+  containers)
+    deploy/packages.sh tests
+    deploy/build.sh release
+    tests/deploy/containers_test.py "${@:2}"
     ;;
   extended)
     preset release

@@ -32,7 +32,60 @@ seed: 11
 SHORT = LONG.replace("9:160,12:160", "9:10,12:10")
 
 
-class Cluster:
+class Watched:
+    """A cluster that the command line looks at, wherever it runs. Those that run one say how the command line
+    reaches it (`shoal`), whether all of it is alive (`check_alive`), and what a service has said (`words`)."""
+
+    def status(self):
+        """Of the run that is on; {} where none is, None where nobody answers."""
+        asked = self.shoal("status", "-o", "json", code=None)
+        if asked.returncode in (NOT_FOUND, UNREACHABLE):
+            return {} if asked.returncode == NOT_FOUND else None
+        if asked.returncode != 0:
+            raise RuntimeError(asked.stderr)
+        return json.loads(asked.stdout)
+
+    def line(self):
+        """All runs by name."""
+        return {run["run"]: run for run in json.loads(self.shoal("runs", "-o", "json").stdout)}
+
+    def wait(self, what, condition):
+        """Until the condition holds of the status of the run that is on."""
+        last = None
+
+        def holds():
+            nonlocal last
+            self.check_alive()
+            seen = self.status()
+            if seen == {} and last:
+                raise RuntimeError(f"the run ended before {what}: {last}")
+            last = seen or last
+            return bool(seen) and condition(seen)
+
+        try:
+            lab.wait_for(what, holds)
+        except TimeoutError as error:
+            raise RuntimeError(f"{error}; the last status: {last}\n{self.words('coordinator')}") from None
+        return last
+
+    def progress(self):
+        start = int(self.wait("a status", lambda status: True)["committedIteration"])
+        self.wait("another commit", lambda status: int(status["committedIteration"]) > start)
+
+    def finished(self, run):
+        """The run's row of the line, once it is finished."""
+
+        def row():
+            self.check_alive()
+            found = self.line()[run]
+            if found["state"] not in ("queued", "running", "finished"):
+                raise RuntimeError(f"{run} is {found}")
+            return found if found["state"] == "finished" else None
+
+        return lab.wait_for(f"the end of {run}", row)
+
+
+class Cluster(Watched):
     """Hosts of a lab with a service each. `files`: those that compose would read, the later winning."""
 
     def __init__(self, space, variables, files=(compose.COMPOSE,), security=("--allow_insecure",)):
@@ -76,19 +129,6 @@ class Cluster:
                                f"{done.stdout}{done.stderr}{self.words('coordinator')}")
         return done
 
-    def status(self):
-        """Of the run that is on; {} where none is, None where nobody answers."""
-        asked = self.shoal("status", "-o", "json", code=None)
-        if asked.returncode in (NOT_FOUND, UNREACHABLE):
-            return {} if asked.returncode == NOT_FOUND else None
-        if asked.returncode != 0:
-            raise RuntimeError(asked.stderr)
-        return json.loads(asked.stdout)
-
-    def line(self):
-        """All runs by name."""
-        return {run["run"]: run for run in json.loads(self.shoal("runs", "-o", "json").stdout)}
-
     def check_alive(self):
         for host, program in self.programs.items():
             if program.poll() is not None:
@@ -97,41 +137,6 @@ class Cluster:
     def words(self, host):
         with open(os.path.join(self.space.folder, f"{host}.log"), encoding="utf-8") as file:
             return file.read()[-3000:]
-
-    def wait(self, what, condition):
-        """Until the condition holds of the status of the run that is on."""
-        last = None
-
-        def holds():
-            nonlocal last
-            self.check_alive()
-            seen = self.status()
-            if seen == {} and last:
-                raise RuntimeError(f"the run ended before {what}: {last}")
-            last = seen or last
-            return bool(seen) and condition(seen)
-
-        try:
-            lab.wait_for(what, holds)
-        except TimeoutError as error:
-            raise RuntimeError(f"{error}; the last status: {last}\n{self.words('coordinator')}") from None
-        return last
-
-    def progress(self):
-        start = int(self.wait("a status", lambda status: True)["committedIteration"])
-        self.wait("another commit", lambda status: int(status["committedIteration"]) > start)
-
-    def finished(self, run):
-        """The run's row of the line, once it is finished."""
-
-        def row():
-            self.check_alive()
-            found = self.line()[run]
-            if found["state"] not in ("queued", "running", "finished"):
-                raise RuntimeError(f"{run} is {found}")
-            return found if found["state"] == "finished" else None
-
-        return lab.wait_for(f"the end of {run}", row)
 
     def end(self, host, number=signal.SIGTERM):
         """Ends it by a signal; it must be a good end."""
