@@ -334,9 +334,11 @@ TEST_F(RunStoreTest, GoesOnWithTablesThatKeptNoWorkersOfScenes) {
       const auto reader = RunStore::OpenReadOnly(path());
       ASSERT_TRUE(reader.ok()) << reader.status();
       EXPECT_TRUE(reader->CheckContent().ok());
-      ASSERT_EQ(reader->LoadEvaluationScenes(0)->size(), 1u);
-      EXPECT_EQ(reader->LoadEvaluationScenes(0)->at(0).record, "zero");
-      EXPECT_THAT(reader->LoadEvaluationScenes(0)->at(0).worker, IsEmpty());
+      const auto scenes = reader->LoadEvaluationScenes(0);
+      ASSERT_TRUE(scenes.ok()) << scenes.status();
+      ASSERT_FALSE(scenes->empty());
+      EXPECT_EQ(scenes->front().record, "zero");
+      EXPECT_THAT(scenes->front().worker, IsEmpty());
     }
     Reopen();
     const int32_t scene = static_cast<int32_t>(version);
