@@ -42,8 +42,14 @@ function(shoal_program name)
   endif()
 endfunction()
 
+# Before a test's program: in a sanitizer build a report of it, or of any that it starts, fails the test.
+set(SHOAL_TEST_WRAPPER)
+if(SHOAL_SANITIZER)
+  set(SHOAL_TEST_WRAPPER ${CMAKE_SOURCE_DIR}/tests/sanitizers/run.sh)
+endif()
+
 # shoal_test(NAME SOURCES file... DEPS target...): one GoogleTest program, run by CTest from the
-# repository root. In a sanitizer build a report of the program, or of any that it starts, fails it.
+# repository root.
 function(shoal_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_TIMEOUT)
@@ -58,11 +64,7 @@ function(shoal_test name)
     target_link_libraries(${name} PRIVATE shoal_tsan_absl_mutex shoal_tsan_grpc)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  set(wrapper)
-  if(SHOAL_SANITIZER)
-    set(wrapper ${CMAKE_SOURCE_DIR}/tests/sanitizers/run.sh)
-  endif()
-  add_test(NAME ${name} COMMAND ${wrapper} $<TARGET_FILE:${name}> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  add_test(NAME ${name} COMMAND ${SHOAL_TEST_WRAPPER} $<TARGET_FILE:${name}> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
 endfunction()
 

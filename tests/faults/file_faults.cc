@@ -47,6 +47,10 @@ struct Layer {
 // Everything below holds it; what the layer itself does is not looked at.
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 thread_local bool inside = false;
+// A sanitizer's library may make a folder for its reports before it can lock.
+bool loaded = false;
+
+bool LookedAt() { return loaded && !inside; }
 
 [[noreturn]] void Die() {
   syscall(SYS_kill, getpid(), SIGKILL);
@@ -145,6 +149,7 @@ Layer& TheLayer() {
 
 // Whoever arms a program can see that the layer is there to act.
 __attribute__((constructor)) void SayLoaded() {
+  loaded = true;
   const char* file = getenv("SHOAL_FILE_FAULTS_LOADED");
   if (file != nullptr) RawWrite(file, "loaded\n", /*append=*/true);
 }
@@ -262,7 +267,7 @@ auto Operate(const char* operation, const std::string& path, const Call& call, c
 // At `offset`, or, where that is negative, where the descriptor stands.
 template <class Call>
 ssize_t Write(int fd, size_t bytes, off64_t offset, const Call& call) {
-  if (inside) return call(bytes);
+  if (!LookedAt()) return call(bytes);
   const Inside guard;
   const std::string path = PathOf(fd);
   struct stat info;
@@ -289,7 +294,7 @@ ssize_t Write(int fd, size_t bytes, off64_t offset, const Call& call) {
 
 template <class Call>
 int Open(int folder, const char* name, int flags, const Call& call) {
-  if (inside || (flags & O_ACCMODE) == O_RDONLY) return call();
+  if (!LookedAt() || (flags & O_ACCMODE) == O_RDONLY) return call();
   const Inside guard;
   const std::string path = Absolute(folder, name);
   struct stat info;
@@ -305,7 +310,7 @@ int Open(int folder, const char* name, int flags, const Call& call) {
 
 template <class Call>
 int Sync(int fd, const Call& call) {
-  if (inside) return call();
+  if (!LookedAt()) return call();
   const Inside guard;
   const std::string path = PathOf(fd);
   const int result =
@@ -317,7 +322,7 @@ int Sync(int fd, const Call& call) {
 
 template <class Call>
 int Truncate(int fd, const Call& call) {
-  if (inside) return call();
+  if (!LookedAt()) return call();
   const Inside guard;
   const std::string path = PathOf(fd);
   Layer& layer = TheLayer();
@@ -327,7 +332,7 @@ int Truncate(int fd, const Call& call) {
 
 template <class Call>
 int Unlink(int folder, const char* name, const Call& call) {
-  if (inside) return call();
+  if (!LookedAt()) return call();
   const Inside guard;
   const std::string path = Absolute(folder, name);
   struct stat info;
@@ -341,7 +346,7 @@ int Unlink(int folder, const char* name, const Call& call) {
 
 template <class Call>
 int MakeFolder(int folder, const char* name, const Call& call) {
-  if (inside) return call();
+  if (!LookedAt()) return call();
   const Inside guard;
   const std::string path = Absolute(folder, name);
   struct stat info;
@@ -352,7 +357,7 @@ int MakeFolder(int folder, const char* name, const Call& call) {
 template <class Call>
 int Rename(int from_folder, const char* from_name, int to_folder, const char* to_name,
            unsigned flags, const Call& call) {
-  if (inside) return call();
+  if (!LookedAt()) return call();
   const Inside guard;
   const std::string from = Absolute(from_folder, from_name), to = Absolute(to_folder, to_name);
   struct stat info;
@@ -370,7 +375,7 @@ int Rename(int from_folder, const char* from_name, int to_folder, const char* to
 }
 
 void Message(const char* operation, size_t bytes) {
-  if (inside) return;
+  if (!LookedAt()) return;
   const Inside guard;
   Judge(TheLayer(), operation, "", bytes, true);
 }

@@ -13,7 +13,8 @@ log="log_path=$reports/report"
 # memcpy and the like cannot be judged. The exit code is one that no program of ours uses.
 export TSAN_OPTIONS="suppressions=$here/tsan.supp:ignore_noninstrumented_modules=1:halt_on_error=1:exitcode=66:second_deadlock_stack=1:history_size=4:$log${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 # std::string and std::vector of libraries built without ASan would be called container overflows.
-export ASAN_OPTIONS="detect_leaks=1:halt_on_error=1:exitcode=66:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1:$log${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+# The file layer of tests/faults comes before ASan's library, and leads on to it.
+export ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=1:halt_on_error=1:exitcode=66:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1:$log${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 export LSAN_OPTIONS="suppressions=$here/lsan.supp:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}"
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:$log${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
 
