@@ -128,13 +128,13 @@ absl::StatusOr<std::vector<uint64_t>> ParseSeeds(absl::string_view text) {
     const std::vector<absl::string_view> ends = absl::StrSplit(part, '-');
     uint64_t first = 0, last = 0;
     if (ends.size() > 2 || !absl::SimpleAtoi(ends.front(), &first) ||
-        !absl::SimpleAtoi(ends.back(), &last) || last < first || last - first >= kMaxRuns) {
+        !absl::SimpleAtoi(ends.back(), &last) || last < first ||
+        last - first >= kMaxRuns - std::min(seeds.size(), kMaxRuns)) {
       return error();
     }
     for (uint64_t i = 0; i <= last - first; ++i) seeds.push_back(first + i);
   }
   if (std::set<uint64_t>(seeds.begin(), seeds.end()).size() != seeds.size()) return error();
-  if (seeds.size() > kMaxRuns) return error();
   return seeds;
 }
 
@@ -150,9 +150,15 @@ absl::StatusOr<std::vector<SweepRow>> ExpandGrid(const std::vector<std::string>&
     }
     const std::string values = axis.substr(equals + 1);
     const char separator = values.find(';') != values.npos ? ';' : ',';
+    const std::vector<std::string> split = absl::StrSplit(values, separator);
+    // Before they are made: a line can name far more than there is room for.
+    if (rows.size() * split.size() > kMaxRuns) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the grid has more than ", kMaxRuns, " rows"));
+    }
     std::vector<SweepRow> longer;
     for (const SweepRow& row : rows) {
-      for (const std::string& value : std::vector<std::string>(absl::StrSplit(values, separator))) {
+      for (const std::string& value : split) {
         SweepRow next = row;
         absl::StrAppend(&next.name, row.name.empty() ? "" : "_", name, "-", NamePart(value));
         next.changes.push_back({std::string(name), value});
@@ -160,10 +166,6 @@ absl::StatusOr<std::vector<SweepRow>> ExpandGrid(const std::vector<std::string>&
       }
     }
     rows = std::move(longer);
-    if (rows.size() > kMaxRuns) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the grid has more than ", kMaxRuns, " rows"));
-    }
   }
   if (axes.empty()) rows.clear();
   return rows;
