@@ -24,7 +24,9 @@
 #include "learner/checkpoint/manifest.h"
 #include "learner/ppo/optimizer_state.h"
 #include "nlohmann/json.hpp"
+#include "shoal/v1/queue.pb.h"
 #include "shoal/v1/records.pb.h"
+#include "shoal/v1/run.pb.h"
 #include "tests/fuzz/fuzzing.h"
 #include "tests/fuzz/seed_corpus.h"
 #include "tests/fuzz/small_run.h"
@@ -295,6 +297,63 @@ void AddTailFiles(const Corpus& corpus) {
   corpus.Add("mix_file_fuzz", "mix.json", *mix);
 }
 
+// --- What people send ------------------------------------------------------------------------------
+
+void AddSubmissions(const Corpus& corpus) {
+  v1::SubmitRunRequest request;
+  request.set_token("0123456789abcdef");
+  request.mutable_options()->set_run_name("one");
+  request.mutable_options()->set_curriculum("9:4,12:4");
+  corpus.Add("submission_fuzz", "plain", request.SerializeAsString());
+  request.mutable_options()->set_run_name("with-tail.2");
+  request.mutable_options()->set_tail_seed_stage_spec("3:tail/a.json,2:tail/b.json");
+  request.mutable_options()->set_tail_inject("every_rollout");
+  for (const char* path : {"tail/a.json", "tail/b.json"}) {
+    v1::TailFile* file = request.add_tail_files();
+    file->set_path(path);
+    file->set_content("{\"velocities\": [[-0.5, 1]]}");
+  }
+  corpus.Add("submission_fuzz", "tail", request.SerializeAsString());
+  for (const std::string& name : PresetNames()) {
+    const auto options = PresetOptions(name);
+    RequireOk(options.status(), name);
+    v1::SubmitRunRequest preset;
+    preset.set_token("a");
+    *preset.mutable_options() = *options;
+    preset.mutable_options()->set_run_name(name);
+    corpus.Add("submission_fuzz", name, preset.SerializeAsString());
+  }
+}
+
+// All kinds, and options of different types, at once and later.
+void AddOrders(const Corpus& corpus) {
+  std::string bytes = Byte(0);
+  int number = 0;
+  const auto add = [&](v1::Order::Kind kind, const std::string& name, const std::string& value,
+                       int64_t at) {
+    v1::Order order;
+    order.set_request_id(absl::StrCat("r", ++number));
+    order.set_kind(kind);
+    order.set_name(name);
+    order.set_value(value);
+    order.set_at_iteration(at);
+    bytes += MakeFrame(order.SerializeAsString());
+  };
+  for (const auto kind : {v1::Order::KIND_PAUSE, v1::Order::KIND_RESUME, v1::Order::KIND_CHECKPOINT,
+                          v1::Order::KIND_TAIL_REFILL, v1::Order::KIND_EVALUATE, v1::Order::KIND_STOP}) {
+    add(kind, "", "", 0);
+  }
+  corpus.Add("orders_fuzz", "kinds", bytes);
+  bytes = Byte(9);
+  add(v1::Order::KIND_SET, "learning_rate", "0.001", 0);
+  add(v1::Order::KIND_SET, "tail_inject_fraction", "0.5", 2);
+  add(v1::Order::KIND_SET, "tail_on_exhausted", "loop_stage", 3);
+  add(v1::Order::KIND_SET, "checkpoint_interval", "5", 3);
+  add(v1::Order::KIND_SET, "entropy_coef_schedule", "1:0.01,9:0.001", 0);
+  add(v1::Order::KIND_EVALUATE, "", "", 3);
+  corpus.Add("orders_fuzz", "set", bytes);
+}
+
 int Main(int argc, char** argv) {
   if (argc != 2) {
     std::fprintf(stderr, "usage: fuzz_seeds FOLDER\n");
@@ -313,6 +372,8 @@ int Main(int argc, char** argv) {
   AddTensors(corpus);
   AddOptions(corpus);
   AddTailFiles(corpus);
+  AddSubmissions(corpus);
+  AddOrders(corpus);
   fuzzing::AddFound(corpus, argv[1]);
   return 0;
 }
