@@ -68,6 +68,7 @@ class DeviceEngine final : public Engine {
       one.all = MakeActivations(layers, options.batch_size, state_.options);
     }
     networks_[kValueNetwork].all.inputs[0] = networks_[kPolicyNetwork].all.inputs[0];
+    Grow(options.batch_size);
   }
 
   const ParameterLayout& layout() const override { return layout_; }
