@@ -4,7 +4,8 @@
 #        tests/run.sh ci                                what every change must pass: release, 5 s a fuzz target
 #        tests/run.sh containers                        compose.yaml under the container engine that is here
 #        tests/run.sh extended [HOURS]                  all that takes long: every preset, a minute for each
-#                                                       fuzz target, HOURS (default 1) of faults, a long soak
+#                                                       fuzz target, HOURS (default 1) of faults, a long soak,
+#                                                       and containers where an engine is
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +19,7 @@ preset() {
 }
 
 case "${1:-}" in
-  -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
+  -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0" ;;
   ci)
     preset release
     tests/fuzz/run.sh 5
@@ -35,6 +36,7 @@ case "${1:-}" in
     tests/fuzz/run.sh 60
     build/tests/shoal-faults --hours "${2:-1}" --seed "$(date +%s)"
     SHOAL_SOAK_CYCLES=1000 build/tests/soak_test
+    tests/deploy/containers_test.py || [ $? -eq 77 ]
     ;;
   "" | -*) preset release "$@" ;;
   *) preset "$@" ;;

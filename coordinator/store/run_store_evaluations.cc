@@ -17,6 +17,18 @@ std::string SceneDigest(int64_t evaluation, int64_t scene, absl::string_view rec
   return Digest({absl::StrCat(evaluation), absl::StrCat(scene), record});
 }
 
+// One evaluation's scenes in order: scene, record, worker, xxh3. Whoever checks reads every column that
+// is read later: a damaged row may be whole up to its last.
+absl::StatusOr<Statement> PrepareScenes(const Database& database) {
+  // Tools read an older run.db as it is.
+  absl::StatusOr<int64_t> kept = database.QueryInt(
+      "SELECT count(*) FROM pragma_table_info('evaluation_episodes') WHERE name = 'worker'");
+  if (!kept.ok()) return kept.status();
+  return database.Prepare(
+      absl::StrCat("SELECT scene, record, ", *kept > 0 ? "worker" : "''",
+                   ", xxh3 FROM evaluation_episodes WHERE evaluation = ? ORDER BY scene"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<EvaluationRow>> RunStore::QueryEvaluations(absl::string_view condition,
@@ -130,13 +142,7 @@ absl::Status RunStore::SaveEvaluationScene(int64_t evaluation, int32_t scene,
 
 absl::StatusOr<std::vector<EvaluationScene>> RunStore::LoadEvaluationScenes(
     int64_t evaluation) const {
-  // Tools read an older run.db as it is.
-  absl::StatusOr<int64_t> kept = database_.QueryInt(
-      "SELECT count(*) FROM pragma_table_info('evaluation_episodes') WHERE name = 'worker'");
-  if (!kept.ok()) return kept.status();
-  absl::StatusOr<Statement> query = database_.Prepare(absl::StrCat(
-      "SELECT scene, record, ", *kept > 0 ? "worker" : "''",
-      " FROM evaluation_episodes WHERE evaluation = ? ORDER BY scene"));
+  absl::StatusOr<Statement> query = PrepareScenes(database_);
   if (!query.ok()) return query.status();
   query->Bind(1, evaluation);
   std::vector<EvaluationScene> scenes;
@@ -197,8 +203,7 @@ absl::Status RunStore::CheckEvaluations() const {
   absl::StatusOr<Statement> query =
       database_.Prepare("SELECT xxh3 FROM evaluations WHERE id = ?");
   if (!query.ok()) return query.status();
-  absl::StatusOr<Statement> scenes = database_.Prepare(
-      "SELECT scene, record, xxh3 FROM evaluation_episodes WHERE evaluation = ? ORDER BY scene");
+  absl::StatusOr<Statement> scenes = PrepareScenes(database_);
   if (!scenes.ok()) return scenes.status();
   for (const EvaluationRow& row : *rows) {
     query->Reset();
@@ -215,7 +220,7 @@ absl::Status RunStore::CheckEvaluations() const {
       absl::StatusOr<bool> scene = scenes->Step();
       if (!scene.ok()) return scene.status();
       if (!*scene) break;
-      if (scenes->Text(2) != SceneDigest(row.id, scenes->Int(0), scenes->Blob(1))) {
+      if (scenes->Text(3) != SceneDigest(row.id, scenes->Int(0), scenes->Blob(1))) {
         return Damaged(absl::StrCat("evaluation ", row.id, ", scene ", scenes->Int(0)));
       }
     }

@@ -7,16 +7,6 @@
 namespace shoal {
 namespace {
 
-// `body` is a serialized shoal.v1.Order, xxh3 the digest of id and body.
-constexpr char kOrders[] = R"sql(
-CREATE TABLE IF NOT EXISTS orders (
-  id INTEGER PRIMARY KEY CHECK (id >= 1),
-  request_id TEXT NOT NULL UNIQUE,
-  body BLOB NOT NULL,
-  xxh3 TEXT NOT NULL
-);
-)sql";
-
 std::string DigestOf(int64_t id, const std::string& body) {
   return Digest({absl::StrCat(id), body});
 }
@@ -34,7 +24,7 @@ absl::Status RunStore::AddOrder(const v1::Order& order) {
   absl::StatusOr<Transaction> transaction = Transaction::Begin(database_);
   if (!transaction.ok()) return transaction.status();
   absl::Status status = database_.Execute(
-      absl::StrCat(kOrders, "PRAGMA user_version = ", kSchemaVersionWithOrders, ";"));
+      absl::StrCat(kOrdersTable, "PRAGMA user_version = ", kSchemaVersionWithOrders, ";"));
   if (!status.ok()) return status;
   absl::StatusOr<Statement> before = database_.Prepare(
       "SELECT coalesce(max(id), 0), coalesce(sum(request_id = ?), 0) FROM orders");

@@ -1,6 +1,11 @@
 #include "coordinator/store/schema.h"
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 
 namespace shoal {
 namespace {
@@ -118,7 +123,51 @@ bool LacksSceneWorkers(int64_t version) {
          version == kSchemaVersionWithOrdersWithoutSceneWorkers;
 }
 
+// SQL without comments and white space, and without what differs between tables that were made and
+// those that were upgraded.
+std::string Bare(absl::string_view sql) {
+  std::string bare;
+  for (absl::string_view line : absl::StrSplit(sql, '\n')) {
+    for (const char c : line.substr(0, line.find("--"))) {
+      if (!absl::ascii_isspace(static_cast<unsigned char>(c))) bare.push_back(c);
+    }
+  }
+  return absl::StrReplaceAll(bare, {{"IFNOTEXISTS", ""}, {",workerTEXTNOTNULLDEFAULT''", ""}});
+}
+
+absl::Status Damaged(const Database& database, absl::string_view why) {
+  return absl::DataLossError(
+      absl::StrCat(database.path(), ": is damaged (", why,
+                   "): put a copy of it back, or start a new run; the checkpoints are not affected"));
+}
+
+// A changed letter in a table's text can be another column's name.
+absl::Status CheckTables(const Database& database) {
+  const std::string known = Bare(absl::StrCat(kTables, kOrdersTable));
+  absl::StatusOr<Statement> tables =
+      database.Prepare("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL");
+  if (!tables.ok()) return tables.status();
+  while (true) {
+    absl::StatusOr<bool> row = tables->Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return absl::OkStatus();
+    if (!absl::StrContains(known, Bare(tables->Text(1)))) {
+      return Damaged(database, absl::StrCat("the table ", tables->Text(0), " is not as it is made"));
+    }
+  }
+}
+
 }  // namespace
+
+// `body` is a serialized shoal.v1.Order, xxh3 the digest of id and body.
+const char kOrdersTable[] = R"sql(
+CREATE TABLE IF NOT EXISTS orders (
+  id INTEGER PRIMARY KEY CHECK (id >= 1),
+  request_id TEXT NOT NULL UNIQUE,
+  body BLOB NOT NULL,
+  xxh3 TEXT NOT NULL
+);
+)sql";
 
 absl::Status CreateSchema(const Database& database) {
   return database.Execute(absl::StrCat(kTables, "PRAGMA application_id = ", kApplicationId,
@@ -145,12 +194,8 @@ absl::Status CheckSchema(const Database& database) {
   if (!check.ok()) return check.status();
   absl::StatusOr<bool> row = check->Step();
   if (!row.ok()) return row.status();
-  if (!*row || check->Text(0) != "ok") {
-    return absl::DataLossError(absl::StrCat(
-        database.path(), ": is damaged (", *row ? check->Text(0) : "no answer",
-        "): put a copy of it back, or start a new run; the checkpoints are not affected"));
-  }
-  return absl::OkStatus();
+  if (!*row || check->Text(0) != "ok") return Damaged(database, *row ? check->Text(0) : "no answer");
+  return CheckTables(database);
 }
 
 absl::Status UpgradeSchema(const Database& database) {

@@ -19,7 +19,10 @@ inline constexpr int64_t kSchemaVersionWithOrders = 5;
 inline constexpr int64_t kSchemaVersionWithoutSceneWorkers = 2;
 inline constexpr int64_t kSchemaVersionWithOrdersWithoutSceneWorkers = 3;
 
-// Makes all tables in an empty database. Call it within a transaction.
+// Makes the table of orders where it is not there.
+extern const char kOrdersTable[];
+
+// Makes all other tables in an empty database. Call it within a transaction.
 absl::Status CreateSchema(const Database& database);
 
 // The digest of the run's own row, and giving it to the row: after every change of it, in the same
@@ -27,8 +30,9 @@ absl::Status CreateSchema(const Database& database);
 absl::StatusOr<std::string> RunDigest(const Database& database);
 absl::Status SealRun(const Database& database);
 
-// The database is one of a run, of a version above and undamaged (PRAGMA quick_check). kDataLoss:
-// it is damaged; kFailedPrecondition: it is none of a run, or of another version.
+// The database is one of a run, of a version above and undamaged (PRAGMA quick_check, and the tables'
+// own text, which that does not look at). kDataLoss: it is damaged; kFailedPrecondition: it is none of
+// a run, or of another version.
 absl::Status CheckSchema(const Database& database);
 
 // Brings the tables to the present version, in one transaction; does nothing where they have it.
