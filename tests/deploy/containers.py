@@ -48,7 +48,8 @@ class Containers(Watched):
         self.project = f"shoal-test-{os.getpid()}"
         self.ports = {name: free_port() for name in ("COORDINATOR_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT")}
         settings = {**variables, **{name: str(port) for name, port in self.ports.items()}}
-        self.environment = {**os.environ, **settings}
+        # Which older engines take for granted only where they are told.
+        self.environment = {"DOCKER_BUILDKIT": "1", **os.environ, **settings}
         self.services = compose.load(settings)["services"]
         # The run to begin with lies in this test's folder, not in deploy/compose/config.
         more = os.path.join(folder, "config.yaml")
