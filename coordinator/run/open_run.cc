@@ -20,8 +20,9 @@
 namespace shoal {
 namespace {
 
-// The last iteration that metrics.csv has whole; 0: none. A text file is never ahead of run.db, so it
-// tells what run.db had once.
+// The last iteration of metrics.csv's rows, counted as long as they follow each other: a damaged digit
+// must not show more than there was. 0: none. A text file is never ahead of run.db, so it tells what
+// run.db had once.
 int64_t LastIterationOfViews(const std::string& run_dir) {
   const absl::StatusOr<std::string> csv = ReadFile(absl::StrCat(run_dir, "/metrics.csv"));
   if (!csv.ok()) return 0;
@@ -29,24 +30,25 @@ int64_t LastIterationOfViews(const std::string& run_dir) {
   std::vector<absl::string_view> lines = absl::StrSplit(*csv, '\n');
   lines.pop_back();  // What follows the last end of a line is none, or cut.
   for (absl::string_view line : lines) {
-    if (absl::SimpleAtoi(line.substr(0, line.find(',')), &iteration)) last = std::max(last, iteration);
+    if (absl::SimpleAtoi(line.substr(0, line.find(',')), &iteration) && iteration == last + 1) ++last;
   }
   return last;
 }
 
-// DataLoss where the folder shows more iterations than `committed`, the last of run.db, though none of
-// them was given up by order (RewindRun): its log was damaged, for SQLite takes the first page of it
-// that is not whole for its end, or an older copy was put in its place.
+// DataLoss where the folder shows an iteration that run.db neither has nor gave up (RewindRun): its log
+// was damaged, for SQLite takes the first page of it that is not whole for its end, or an older copy was
+// put in its place.
 absl::Status CheckNothingIsLost(const RunStore& store, const std::string& run_dir) {
   auto last = store.LastCommitted();
   if (!last.ok()) return last.status();
+  const int64_t committed = std::max<int64_t>(last->iteration, 0);
   const int64_t shown = LastIterationOfViews(run_dir);
-  for (int64_t i = std::max<int64_t>(last->iteration, 0) + 1; i <= shown; ++i) {
+  for (int64_t i = committed + 1; i <= shown; ++i) {
     auto rewound = store.RewoundPolicy(i);
     if (!rewound.ok()) return rewound.status();
     if (!rewound->empty()) continue;
     return absl::DataLossError(absl::StrCat(
-        store.path(), " ends with iteration ", std::max<int64_t>(last->iteration, 0), ", but metrics.csv beside it has ", shown,
+        store.path(), " ends with iteration ", committed, ", but metrics.csv beside it has ", shown,
         ": commits are lost, and orders may be. Put run.db and run.db-wal back from a copy; or move "
         "metrics.csv away to go on from what there is, which writes it anew"));
   }

@@ -79,7 +79,8 @@ absl::Status RunLoop::TryAdvance(absl::Time now) {
   }
   if (training_->committed() == training_->total() && evaluations_->idle() && learner_.ready &&
       learner_.retains_open == 0) {
-    if (learner_.best_in_place != evaluations_->best_iteration()) {
+    // A learner of an older build (--any_build) says only what went wrong.
+    if (learner_.best_in_place != evaluations_->best_iteration() && !learner_.retain_error.empty()) {
       return absl::DataLossError(absl::StrCat(
           "all is computed, but checkpoints/best is not the checkpoint of iteration ",
           evaluations_->best_iteration(), ": ", learner_.retain_error,

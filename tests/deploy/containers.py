@@ -11,8 +11,8 @@ import compose
 from cluster import BIN, Watched
 
 
-def run(*argv, check=True, **more):
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, **more)
+def run(*argv, check=True, timeout=120, **more):
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout, **more)
     if check and done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
     return done

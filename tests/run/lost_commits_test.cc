@@ -70,6 +70,15 @@ TEST_F(LostCommitsTest, LostCommitsAreNoticed) {
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr("ends with iteration 1"), HasSubstr("metrics.csv beside it has 2")));
+  // A row that cannot follow the others is damage of the view alone.
+  const std::string csv = *ReadFile(folder_ + "/metrics.csv");
+  std::string damaged = csv;
+  damaged[csv.find("\n2,") + 1] = '7';
+  ASSERT_TRUE(WriteFileAtomically(folder_ + "/metrics.csv", damaged).ok());
+  Open();
+  EXPECT_EQ(Committed(), 1);
+  loop_.reset();
+  ASSERT_TRUE(WriteFileAtomically(folder_ + "/metrics.csv", csv).ok());
   // The way on that the message names.
   std::filesystem::rename(folder_ + "/metrics.csv", folder_ + "/aside.csv");
   Open();
