@@ -1,5 +1,6 @@
 #include "coordinator/service/run_line.h"
 
+#include <malloc.h>
 #include <signal.h>
 
 #include <optional>
@@ -135,6 +136,8 @@ absl::Status RunLine::Settle() {
     LogWarning("peers of a run that is over are still there", {{"run", on_}});
     return absl::OkStatus();
   }
+  // What the run needed goes back to the system, and not only to malloc.
+  malloc_trim(0);
   // run.db is closed, and whoever hears of the end may read it.
   const std::string name = std::exchange(on_, "");
   const std::optional<RunEnd> end = std::exchange(end_, std::nullopt);

@@ -99,22 +99,24 @@ int64_t RememberedKib(const std::string& run_dir) {
 }
 
 // What one connection that is open and idle costs the coordinator, by opening some.
-double KibOfAConnection(const std::string& address, pid_t coordinator) {
+double KibOfAConnection(const std::string& address, const Watched& coordinator) {
   constexpr int kConnections = 40;
   const Figures before = FiguresAtRest(coordinator);
   std::vector<std::shared_ptr<grpc::Channel>> open;
   for (int i = 0; i < kConnections; ++i) open.push_back(AskStatus(address));
   const Figures with = ReadFigures(coordinator);
   EXPECT_GE(with.descriptors, before.descriptors + kConnections);
-  return static_cast<double>(with.anonymous_kib - before.anonymous_kib) / kConnections;
+  return static_cast<double>(with.heap_kib - before.heap_kib) / kConnections;
 }
 
 TEST(Soak, OneCoordinatorAndManyPeers) {
   const TemporaryDirectory place;
   ProgramSet::Options options;
   options.run_dir = MakeRun(place.path(), "long", LongRun());
+  const auto ports = ServeMetrics({"coordinator"}, options);
   ProgramSet set(options);
   set.Start("coordinator");
+  const Watched coordinator{set.Pid("coordinator"), ports.at("coordinator")};
   const std::string& address = set.coordinator_address();
   int64_t committed = 0;
   int killed = 0, ended = 0, clients = 0;
@@ -152,16 +154,16 @@ TEST(Soak, OneCoordinatorAndManyPeers) {
   };
 
   for (int i = 0; i < kWarmUp && !testing::Test::HasFailure(); ++i) cycle(i);
-  const double connection = KibOfAConnection(address, set.Pid("coordinator"));
+  const double connection = KibOfAConnection(address, coordinator);
   cycle(0);
-  SoakLine line{"coordinator", SoakCycles(25), FiguresAtRest(set.Pid("coordinator")), {}, {}};
+  SoakLine line{"coordinator", SoakCycles(25), FiguresAtRest(coordinator), {}, {}};
   const int64_t warm_committed = committed;
   const int64_t warm_remembered = RememberedKib(options.run_dir);
   for (int i = 0; i < line.cycles && !testing::Test::HasFailure(); ++i) {
     cycle(i);
-    line.Sample(i + 1, set.Pid("coordinator"));
+    line.Sample(i + 1, coordinator);
   }
-  line.end = AwaitFiguresDownTo(line.warm, set.Pid("coordinator"));
+  line.end = AwaitFiguresDownTo(line.warm, coordinator);
   PrintTable({line});
   const int64_t remembered = RememberedKib(options.run_dir) - warm_remembered;
   std::printf("peers killed %d, ended %d; clients %d; iterations %d, of which %d KiB are remembered; "

@@ -1,6 +1,8 @@
 #include "tests/soak/figures.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "tests/metrics/scrape.h"
 
 namespace shoal {
 namespace {
@@ -49,16 +52,50 @@ bool OfAPool(const std::string& task) {
 // spare.
 int PoolLimit() { return 4 * static_cast<int>(std::thread::hardware_concurrency()) + 2; }
 
+int64_t OwnHeapKib() {
+  const struct mallinfo2 heap = mallinfo2();
+  return static_cast<int64_t>((heap.uordblks + heap.hblkhd) / 1024);
+}
+
+int64_t ScrapedHeapKib(int port) {
+  const std::optional<std::string> page = Scrape(port);
+  for (const absl::string_view line : absl::StrSplit(page.value_or(""), '\n')) {
+    double bytes = 0;
+    if (absl::StartsWith(line, "shoal_heap_bytes") &&
+        absl::SimpleAtod(line.substr(line.rfind(' ') + 1), &bytes)) {
+      return static_cast<int64_t>(bytes / 1024);
+    }
+  }
+  ADD_FAILURE() << "no shoal_heap_bytes at port " << port;
+  return 0;
+}
+
 }  // namespace
 
+Watched ThisProcess() { return {getpid(), 0}; }
+
+std::map<std::string, int> ServeMetrics(const std::vector<std::string>& names,
+                                        ProgramSet::Options& options) {
+  setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", /*overwrite=*/1);
+  std::map<std::string, int> ports;
+  int port = FreePorts(static_cast<int>(names.size()));
+  for (const std::string& name : names) {
+    options.more[name].push_back(absl::StrCat("--metrics_port=", port));
+    ports[name] = port++;
+  }
+  return ports;
+}
+
 std::string Figures::ToString() const {
-  return absl::StrCat(anonymous_kib, " KiB, ", descriptors, " descriptors, ", threads, "+",
+  return absl::StrCat(heap_kib, " KiB in use, ", anonymous_kib, " KiB, ", descriptors, " descriptors, ", threads, "+",
                       pool_threads, " threads");
 }
 
-Figures ReadFigures(pid_t pid) {
-  const std::string folder = absl::StrCat("/proc/", pid);
+Figures ReadFigures(const Watched& process) {
+  const std::string folder = absl::StrCat("/proc/", process.pid);
   Figures figures;
+  figures.heap_kib =
+      process.pid == getpid() ? OwnHeapKib() : ScrapedHeapKib(process.metrics_port);
   std::ifstream status(folder + "/status");
   std::string line;
   while (std::getline(status, line)) {
@@ -74,34 +111,34 @@ Figures ReadFigures(pid_t pid) {
        task.increment(error)) {
     ++(OfAPool(task->path()) ? figures.pool_threads : figures.threads);
   }
-  EXPECT_GT(figures.anonymous_kib, 0) << "there is no process " << pid;
+  EXPECT_GT(figures.anonymous_kib, 0) << "there is no process " << process.pid;
   return figures;
 }
 
-Figures FiguresAtRest(pid_t pid, absl::Duration still) {
+Figures FiguresAtRest(const Watched& process, absl::Duration still) {
   const absl::Time deadline = absl::Now() + kPatience;
-  Figures last = ReadFigures(pid);
+  Figures last = ReadFigures(process);
   absl::Time since = absl::Now();
   while (absl::Now() - since < still) {
     absl::SleepFor(kPause);
-    const Figures now = ReadFigures(pid);
+    const Figures now = ReadFigures(process);
     if (now.descriptors != last.descriptors || now.threads != last.threads) since = absl::Now();
     last = now;
     if (absl::Now() > deadline) {
-      ADD_FAILURE() << "process " << pid << " does not come to rest: " << now.ToString();
+      ADD_FAILURE() << "process " << process.pid << " does not come to rest: " << now.ToString();
       break;
     }
   }
   return last;
 }
 
-Figures AwaitFiguresDownTo(const Figures& level, pid_t pid) {
+Figures AwaitFiguresDownTo(const Figures& level, const Watched& process) {
   const absl::Time deadline = absl::Now() + kPatience;
-  Figures now = ReadFigures(pid);
+  Figures now = ReadFigures(process);
   while ((now.descriptors > level.descriptors || now.threads > level.threads) &&
          absl::Now() < deadline) {
     absl::SleepFor(kPause);
-    now = ReadFigures(pid);
+    now = ReadFigures(process);
   }
   return now;
 }
@@ -123,21 +160,23 @@ bool MemoryCanBeJudged() {
 #endif
 }
 
-void SoakLine::Sample(int cycles_done, pid_t pid) {
+void SoakLine::Sample(int cycles_done, const Watched& process) {
   if (10 * cycles_done / cycles > 10 * (cycles_done - 1) / cycles) {
-    samples.push_back(ReadFigures(pid).anonymous_kib);
+    samples.push_back(ReadFigures(process).heap_kib);
   }
 }
 
 void PrintTable(const std::vector<SoakLine>& lines) {
-  std::printf("%-24s %7s %19s %15s %13s %15s %12s\n", "process", "cycles", "anonymous KiB",
-              "descriptors", "threads", "gRPC's pools", "KiB a cycle");
+  std::printf("%-24s %7s %17s %17s %13s %15s %15s %12s\n", "process", "cycles", "heap in use, KiB",
+              "anonymous, KiB", "descriptors", "threads", "gRPC's pools", "KiB a cycle");
   for (const SoakLine& line : lines) {
-    std::printf("%-24s %7d %8d -> %7d %6d -> %5d %5d -> %4d %6d -> %5d %12.2f\n", line.name.c_str(), line.cycles,
-                static_cast<int>(line.warm.anonymous_kib), static_cast<int>(line.end.anonymous_kib),
-                line.warm.descriptors, line.end.descriptors, line.warm.threads, line.end.threads,
-                line.warm.pool_threads, line.end.pool_threads, line.kib_per_cycle());
-    std::printf("  KiB on the way: %s\n", absl::StrJoin(line.samples, " ").c_str());
+    const Figures &warm = line.warm, &end = line.end;
+    std::printf("%-24s %7d %7d -> %6d %7d -> %6d %5d -> %4d %6d -> %5d %6d -> %5d %12.2f\n",
+                line.name.c_str(), line.cycles, static_cast<int>(warm.heap_kib),
+                static_cast<int>(end.heap_kib), static_cast<int>(warm.anonymous_kib),
+                static_cast<int>(end.anonymous_kib), warm.descriptors, end.descriptors, warm.threads,
+                end.threads, warm.pool_threads, end.pool_threads, line.kib_per_cycle());
+    std::printf("  in use on the way: %s\n", absl::StrJoin(line.samples, " ").c_str());
   }
   std::fflush(stdout);
 }
@@ -147,10 +186,13 @@ void ExpectFlat(const SoakLine& line, double kib_per_cycle, int64_t explained_ki
   EXPECT_LE(line.end.threads, line.warm.threads) << line.name;
   EXPECT_LE(line.end.pool_threads, line.warm.pool_threads + PoolLimit()) << line.name;
   if (!MemoryCanBeJudged()) return;
-  const int64_t grown = line.end.anonymous_kib - line.warm.anonymous_kib;
-  EXPECT_LT(grown, kSettleKib + explained_kib + kib_per_cycle * line.cycles)
-      << line.name << ": KiB in " << line.cycles << " cycles, of which " << explained_kib
+  const double allowed =
+      static_cast<double>(kHeapSettlesKib + explained_kib) + kib_per_cycle * line.cycles;
+  EXPECT_LT(line.end.heap_kib - line.warm.heap_kib, allowed)
+      << line.name << ": KiB in use, in " << line.cycles << " cycles, of which " << explained_kib
       << " are explained";
+  EXPECT_LT(line.end.anonymous_kib - line.warm.anonymous_kib, allowed + kReserveKib)
+      << line.name << ": resident KiB, in " << line.cycles << " cycles";
 }
 
 }  // namespace shoal

@@ -1,7 +1,6 @@
 // Whole runs one after another within one process: coordinator, learner and actor are made, do a
 // run, and are gone.
 #include <gtest/gtest.h>
-#include <malloc.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -78,9 +77,6 @@ void PlayRun(const std::string& run_dir, const std::string& socket) {
   (*server)->Drain(absl::Now() + kPatience);
 }
 
-// Bytes in use in all heaps, as malloc counts them: unlike resident memory, without the gaps.
-double HeapKib() { return static_cast<double>(mallinfo2().uordblks) / 1024; }
-
 TEST(Soak, ManyRunsInOneProcess) {
   const TemporaryDirectory place;
   LogOptions log;
@@ -102,24 +98,16 @@ TEST(Soak, ManyRunsInOneProcess) {
   };
 
   for (int i = 0; i < kWarmUp && !testing::Test::HasFailure(); ++i) cycle(i);
-  SoakLine line{"all in one", SoakCycles(60), FiguresAtRest(getpid()), {}, {}};
-  const double warm_heap = HeapKib();
+  SoakLine line{"all in one", SoakCycles(60), FiguresAtRest(ThisProcess()), {}, {}};
   for (int i = 0; i < line.cycles && !testing::Test::HasFailure(); ++i) {
     cycle(kWarmUp + i);
-    line.Sample(i + 1, getpid());
+    line.Sample(i + 1, ThisProcess());
   }
-  line.end = AwaitFiguresDownTo(line.warm, getpid());
-  const double heap = (HeapKib() - warm_heap) / line.cycles;
+  line.end = AwaitFiguresDownTo(line.warm, ThisProcess());
   PrintTable({line});
-  std::printf("heap in use: %.0f -> %.0f KiB, %.3f a run\n", warm_heap, HeapKib(), heap);
   // A run holds some hundred KiB (SQLite's pages, streams, policies, rows). What is left of each must
-  // be less than the smallest of these things, a stream of 1 KiB.
-  // Resident memory has gaps beside it, by some hundred KiB more or fewer with how threads met.
-  constexpr int64_t kGapsKib = 512;
-  ExpectFlat(line, 1, kGapsKib);
-  if (MemoryCanBeJudged()) {
-    EXPECT_LT(heap, 0.5);
-  }
+  // be less than half of the smallest of these things, a stream of 1 KiB.
+  ExpectFlat(line, 0.5);
 }
 
 }  // namespace
