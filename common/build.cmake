@@ -48,15 +48,20 @@ if(SHOAL_SANITIZER)
   set(SHOAL_TEST_WRAPPER ${CMAKE_SOURCE_DIR}/tests/sanitizers/run.sh)
 endif()
 
+# shoal_timeout(TEST SECONDS): when CTest ends it; with a sanitizer everything takes longer.
+function(shoal_timeout name seconds)
+  if(SHOAL_SANITIZER)
+    math(EXPR seconds "3 * ${seconds}")
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${seconds})
+endfunction()
+
 # shoal_test(NAME SOURCES file... DEPS target...): one GoogleTest program, run by CTest from the
 # repository root.
 function(shoal_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
-  endif()
-  if(SHOAL_SANITIZER)
-    math(EXPR ARG_TIMEOUT "3 * ${ARG_TIMEOUT}")
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main shoal_flags)
@@ -65,7 +70,7 @@ function(shoal_test name)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${SHOAL_TEST_WRAPPER} $<TARGET_FILE:${name}> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+  shoal_timeout(${name} ${ARG_TIMEOUT})
 endfunction()
 
 # shoal_bench(NAME SOURCES file... DEPS target...): one Google Benchmark program in build/bench.
