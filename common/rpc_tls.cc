@@ -4,6 +4,7 @@
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_certificate_verifier.h>
 #include <grpcpp/security/tls_credentials_options.h>
+#include <openssl/crypto.h>
 
 #include <algorithm>
 #include <functional>
@@ -18,6 +19,12 @@
 
 namespace shoal {
 namespace {
+
+// OpenSSL would clean up when the process exits, under the hands of gRPC's threads, which shake hands
+// and read certificates until the very end. The kernel takes it all back anyway. Before main, since it
+// must come before anything else that OpenSSL does.
+[[maybe_unused]] const int kNoCleanupAtExit =
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
 
 using grpc::experimental::TlsCredentialsOptions;
 
