@@ -115,6 +115,17 @@ class Standing : public Train {
     ADD_FAILURE() << "the coordinator does not say: " << text;
     return false;
   }
+  // Until a file is there, which `shoal train` waits for no longer than two minutes.
+  bool AwaitFile(const std::string& file) {
+    const absl::Time deadline = absl::Now() + kPatience;
+    while (absl::Now() < deadline) {
+      if (fs::exists(place_.Path(file))) return true;
+      // Paces the loop.
+      if (programs_.at("coordinator")->WaitFor(absl::Milliseconds(20))) break;
+    }
+    ADD_FAILURE() << "there is no " << file;
+    return false;
+  }
   // Until the first run that this coordinator serves has this commit; then nothing is committed any
   // more until the learner goes on.
   bool HoldAtCommit(int iteration) {
@@ -174,8 +185,8 @@ TEST_F(Standing, RunsOneAfterAnotherAsOnOneMachine) {
   // The workers have stayed.
   for (const auto& [name, process] : programs_) EXPECT_TRUE(Runs(name)) << name;
   // The run ended with what a local one ends with.
-  EXPECT_TRUE(fs::exists(place_.Path("cluster/second/report.html")));
-  EXPECT_TRUE(fs::exists(place_.Path("cluster/second/media/eval.mp4")));
+  EXPECT_TRUE(AwaitFile("cluster/second/report.html"));
+  EXPECT_TRUE(AwaitFile("cluster/second/media/eval.mp4"));
 }
 
 TEST_F(Standing, FetchedFilesAreEqual) {
