@@ -70,6 +70,33 @@ int64_t ScrapedHeapKib(int port) {
   return 0;
 }
 
+int64_t HeapKib(const Watched& process) {
+  return process.pid == getpid() ? OwnHeapKib() : ScrapedHeapKib(process.metrics_port);
+}
+
+// Without the heap: asking for it opens a connection, which is not to be counted.
+Figures KernelFigures(const Watched& process) {
+  const std::string folder = absl::StrCat("/proc/", process.pid);
+  Figures figures;
+  std::ifstream status(folder + "/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    const std::vector<std::string> words = absl::StrSplit(line, absl::ByAnyChar(": \t"), absl::SkipEmpty());
+    if (words.size() < 2) continue;
+    if (words[0] == "RssAnon") {
+      EXPECT_TRUE(absl::SimpleAtoi(words[1], &figures.anonymous_kib)) << line;
+    }
+  }
+  figures.descriptors = CountEntries(folder + "/fd");
+  std::error_code error;
+  for (fs::directory_iterator task(folder + "/task", error), end; !error && task != end;
+       task.increment(error)) {
+    ++(OfAPool(task->path()) ? figures.pool_threads : figures.threads);
+  }
+  EXPECT_GT(figures.anonymous_kib, 0) << "there is no process " << process.pid;
+  return figures;
+}
+
 }  // namespace
 
 Watched ThisProcess() { return {getpid(), 0}; }
@@ -92,36 +119,18 @@ std::string Figures::ToString() const {
 }
 
 Figures ReadFigures(const Watched& process) {
-  const std::string folder = absl::StrCat("/proc/", process.pid);
-  Figures figures;
-  figures.heap_kib =
-      process.pid == getpid() ? OwnHeapKib() : ScrapedHeapKib(process.metrics_port);
-  std::ifstream status(folder + "/status");
-  std::string line;
-  while (std::getline(status, line)) {
-    const std::vector<std::string> words = absl::StrSplit(line, absl::ByAnyChar(": \t"), absl::SkipEmpty());
-    if (words.size() < 2) continue;
-    if (words[0] == "RssAnon") {
-      EXPECT_TRUE(absl::SimpleAtoi(words[1], &figures.anonymous_kib)) << line;
-    }
-  }
-  figures.descriptors = CountEntries(folder + "/fd");
-  std::error_code error;
-  for (fs::directory_iterator task(folder + "/task", error), end; !error && task != end;
-       task.increment(error)) {
-    ++(OfAPool(task->path()) ? figures.pool_threads : figures.threads);
-  }
-  EXPECT_GT(figures.anonymous_kib, 0) << "there is no process " << process.pid;
+  Figures figures = KernelFigures(process);
+  figures.heap_kib = HeapKib(process);
   return figures;
 }
 
 Figures FiguresAtRest(const Watched& process, absl::Duration still) {
   const absl::Time deadline = absl::Now() + kPatience;
-  Figures last = ReadFigures(process);
+  Figures last = KernelFigures(process);
   absl::Time since = absl::Now();
   while (absl::Now() - since < still) {
     absl::SleepFor(kPause);
-    const Figures now = ReadFigures(process);
+    const Figures now = KernelFigures(process);
     if (now.descriptors != last.descriptors || now.threads != last.threads) since = absl::Now();
     last = now;
     if (absl::Now() > deadline) {
@@ -129,17 +138,19 @@ Figures FiguresAtRest(const Watched& process, absl::Duration still) {
       break;
     }
   }
+  last.heap_kib = HeapKib(process);
   return last;
 }
 
 Figures AwaitFiguresDownTo(const Figures& level, const Watched& process) {
   const absl::Time deadline = absl::Now() + kPatience;
-  Figures now = ReadFigures(process);
+  Figures now = KernelFigures(process);
   while ((now.descriptors > level.descriptors || now.threads > level.threads) &&
          absl::Now() < deadline) {
     absl::SleepFor(kPause);
-    now = ReadFigures(process);
+    now = KernelFigures(process);
   }
+  now.heap_kib = HeapKib(process);
   return now;
 }
 
