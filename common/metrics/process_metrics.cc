@@ -85,11 +85,6 @@ void FillFromStat(MetricValues& values) {
   if (boot > 0) values.Set("process_start_time_seconds", boot + field(22) / ticks);
 }
 
-double HeapBytes() {
-  const struct mallinfo2 heap = mallinfo2();
-  return static_cast<double>(heap.uordblks) + static_cast<double>(heap.hblkhd);
-}
-
 void FillRpcs(std::string_view name, const RpcCounts& counts, MetricValues& values) {
   for (const auto& [call, count] : counts) {
     values.Set(name, call.first, call.second, static_cast<double>(count));
@@ -101,6 +96,11 @@ void FillRpcSeconds(std::string_view name, const RpcSeconds& seconds, MetricValu
 }
 
 }  // namespace
+
+double HeapBytes() {
+  const struct mallinfo2 heap = mallinfo2();
+  return static_cast<double>(heap.uordblks) + static_cast<double>(heap.hblkhd);
+}
 
 std::span<const MetricSpec> ProcessMetrics() { return kProcess; }
 

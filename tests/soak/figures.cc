@@ -1,7 +1,6 @@
 #include "tests/soak/figures.h"
 
 #include <gtest/gtest.h>
-#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -17,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "common/metrics/process_metrics.h"
 #include "tests/metrics/scrape.h"
 
 namespace shoal {
@@ -52,11 +52,6 @@ bool OfAPool(const std::string& task) {
 // spare.
 int PoolLimit() { return 4 * static_cast<int>(std::thread::hardware_concurrency()) + 2; }
 
-int64_t OwnHeapKib() {
-  const struct mallinfo2 heap = mallinfo2();
-  return static_cast<int64_t>((heap.uordblks + heap.hblkhd) / 1024);
-}
-
 int64_t ScrapedHeapKib(int port) {
   const std::optional<std::string> page = Scrape(port);
   for (const absl::string_view line : absl::StrSplit(page.value_or(""), '\n')) {
@@ -71,7 +66,8 @@ int64_t ScrapedHeapKib(int port) {
 }
 
 int64_t HeapKib(const Watched& process) {
-  return process.pid == getpid() ? OwnHeapKib() : ScrapedHeapKib(process.metrics_port);
+  return process.pid == getpid() ? static_cast<int64_t>(HeapBytes() / 1024)
+                                 : ScrapedHeapKib(process.metrics_port);
 }
 
 // Without the heap: asking for it opens a connection, which is not to be counted.
