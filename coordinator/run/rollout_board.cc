@@ -14,6 +14,7 @@ RolloutBoard::RolloutBoard(v1::IterationPlan plan, std::vector<v1::EnvironmentPl
       policy_sha256_(std::move(policy_sha256)),
       envs_per_shard_(envs_per_shard) {
   results_.resize((environments_.size() + envs_per_shard_ - 1) / envs_per_shard_);
+  records_.resize(results_.size());
   shard_states_.resize(results_.size());
 }
 
@@ -40,7 +41,7 @@ RolloutBoard::Verdict RolloutBoard::Accept(int shard, const std::string& bytes,
   result.bytes = bytes;
   result.next_state = std::move(*record.mutable_next_state());
   record.clear_next_state();
-  result.record = std::move(record);
+  records_[shard] = std::move(record);
   result.worker = worker;
   ++done_;
   return Verdict::kFirst;
@@ -48,10 +49,9 @@ RolloutBoard::Verdict RolloutBoard::Accept(int shard, const std::string& bytes,
 
 void RolloutBoard::AdoptRows(int shard, const v1::RolloutRecord& record,
                              const std::string& learner_session) {
-  ShardEntry& entry = results_[shard];
-  entry.record.set_rows(record.rows());
-  entry.record.set_rows_checksum(record.rows_checksum());
-  entry.learner_session = learner_session;
+  records_[shard].set_rows(record.rows());
+  records_[shard].set_rows_checksum(record.rows_checksum());
+  results_[shard].learner_session = learner_session;
 }
 
 std::vector<int> RolloutBoard::MissingRows(const std::string& learner_session) const {
@@ -62,13 +62,6 @@ std::vector<int> RolloutBoard::MissingRows(const std::string& learner_session) c
     }
   }
   return missing;
-}
-
-std::vector<v1::RolloutRecord> RolloutBoard::Records() const {
-  std::vector<v1::RolloutRecord> records;
-  records.reserve(results_.size());
-  for (const ShardEntry& result : results_) records.push_back(result.record);
-  return records;
 }
 
 std::vector<std::string> RolloutBoard::TakeNextStates() {
@@ -84,8 +77,8 @@ v1::BeginUpdate RolloutBoard::UpdateOrder() const {
   for (int shard = 0; shard < shards(); ++shard) {
     v1::ShardRows* rows = order.add_shards();
     rows->set_shard(shard);
-    rows->set_rows(results_[shard].record.rows());
-    rows->set_rows_checksum(results_[shard].record.rows_checksum());
+    rows->set_rows(records_[shard].rows());
+    rows->set_rows_checksum(records_[shard].rows_checksum());
   }
   return order;
 }

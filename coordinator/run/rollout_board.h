@@ -17,8 +17,6 @@ namespace shoal {
 struct ShardEntry {
   // The serialized RolloutRecord; empty: none yet.
   std::string bytes;
-  // But for next_state, which is large, and copied nowhere.
-  v1::RolloutRecord record;
   std::string next_state;
   // Name, build and CPU of the worker whose record this is.
   std::string worker;
@@ -55,8 +53,8 @@ class RolloutBoard {
   // Forgets where the rows of a shard are.
   void ForgetRows(int shard) { results_[shard].learner_session.clear(); }
 
-  // All records in shard order, without next_state; complete() must hold.
-  std::vector<v1::RolloutRecord> Records() const;
+  // All records in shard order, without next_state; an empty one where there is none yet.
+  const std::vector<v1::RolloutRecord>& records() const { return records_; }
   // Takes the shards' next states out, in order.
   std::vector<std::string> TakeNextStates();
   v1::BeginUpdate UpdateOrder() const;
@@ -68,6 +66,7 @@ class RolloutBoard {
   std::string policy_sha256_;
   int envs_per_shard_;
   std::vector<ShardEntry> results_;
+  std::vector<v1::RolloutRecord> records_;
   int done_ = 0;
 };
 

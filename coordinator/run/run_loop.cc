@@ -61,6 +61,8 @@ void RunLoop::Advance(absl::Time now) {
   Check(TryAdvance(now));
   if (over()) return;
   Dispatch(now);
+  // Not before the next plan, which would wait for it.
+  LeaveToBackground(now);
 }
 
 absl::Status RunLoop::TryAdvance(absl::Time now) {
@@ -68,11 +70,11 @@ absl::Status RunLoop::TryAdvance(absl::Time now) {
   if (!judged.ok()) return judged.status();
   if (*judged) {
     if (absl::Status s = evaluations_->MakeDue(training_->committed(), orders_.Evaluated(), now); !s.ok()) return s;
-    UpdateViews(now);
-    if (over()) return absl::OkStatus();
+    views_due_ = true;
     SendRetain();
   }
   if (stopping_ && !training_->in_flight()) {
+    LeaveToBackground(now);
     background_->Settle(now);
     if (!over()) End(State::kStopped, "stopped by order");
     return absl::OkStatus();
@@ -86,6 +88,7 @@ absl::Status RunLoop::TryAdvance(absl::Time now) {
           evaluations_->best_iteration(), ": ", learner_.retain_error,
           ". Once that is cured, --resume puts it there"));
     }
+    LeaveToBackground(now);
     background_->Settle(now);
     if (!over()) End(State::kDone, "");
     return absl::OkStatus();
@@ -112,11 +115,11 @@ void RunLoop::Dispatch(absl::Time now) {
     const WorkerId id = *next++;
     if (const auto grant = leases_->Offer(id, now)) SendLease(id, *grant);
   }
-  // Further ones only while there is one for everybody: an item that waits behind another would hold
-  // up the end of the iteration.
+  // Further ones only while there is one for everybody else: an item that waits behind another would
+  // hold up the end of the iteration.
   for (auto next = roomy_.begin(); next != roomy_.end();) {
     const WorkerId id = *next++;
-    const auto grant = leases_->OfferAhead(id, workers_.size(), now);
+    const auto grant = leases_->OfferAhead(id, workers_.size() - 1, now);
     if (!grant) break;
     SendLease(id, *grant);
   }
@@ -231,9 +234,14 @@ absl::StatusOr<v1::Order> RunLoop::GiveOrder(const v1::Order& asked, absl::Time 
   return orders_.orders()[static_cast<size_t>(order->id() - 1)];
 }
 
-void RunLoop::UpdateViews(absl::Time now) {
-  background_->Post([this] { return run_.views->Update(*run_.store); },
-                    [this](const absl::Status& status, absl::Time) { Check(status); }, now);
+void RunLoop::LeaveToBackground(absl::Time now) {
+  if (!std::exchange(views_due_, false)) return;
+  background_->Post(
+      [this, remains = std::exchange(remains_, nullptr)]() mutable {
+        remains.reset();
+        return run_.views->Update(*run_.store);
+      },
+      [this](const absl::Status& status, absl::Time) { Check(status); }, now);
 }
 
 void RunLoop::Check(const absl::Status& status) {
@@ -254,6 +262,7 @@ void RunLoop::End(State state, const std::string& message) {
             {{"committed_iteration", training_->committed()}});
   }
   absl::Status status = Store()->RecordLeases(TakeEndedLeases());
+  if (std::exchange(views_due_, false)) status.Update(run_.views->Update(*run_.store));
   status.Update(Store()->SetStatus(recorded, message));
   status.Update(run_.views->Sync());
   if (!status.ok()) LogError("the end of the run could not be recorded", {{"error", status}});

@@ -79,6 +79,8 @@ class RunLoop {
 
   v1::RunStatus Status(absl::Time now) const;
   RunNumbers Numbers(absl::Time now) const;
+  // Items of an iteration.
+  int shards() const { return run_.planner->num_shards(); }
   // Done, stopped or failed: nothing will happen any more.
   bool over() const { return state_ != State::kRunning; }
   bool failed() const { return state_ == State::kFailed; }
@@ -157,8 +159,9 @@ class RunLoop {
   SharedStore Shared() {
     return SharedStore([this] { return Store(); });
   }
-  // Brings the text files up to what run.db says, in the background.
-  void UpdateViews(absl::Time now);
+  // What nobody waits for: the text files are brought up to what run.db says, where that has changed, and
+  // a committed iteration's records are freed.
+  void LeaveToBackground(absl::Time now);
   // A status that is not OK ends the run as failed.
   void Check(const absl::Status& status);
   // The run ends; peers are dismissed.
@@ -185,6 +188,10 @@ class RunLoop {
   State state_ = State::kRunning;
   std::string message_;
   bool stopping_ = false;
+  // run.db says something that the text files do not say yet.
+  bool views_due_ = false;
+  // Of the last committed iteration.
+  std::shared_ptr<void> remains_;
   int learner_failures_ = 0;
   int64_t alarms_ = 0;
   std::string alarm_;

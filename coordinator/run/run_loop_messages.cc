@@ -277,7 +277,7 @@ absl::Status RunLoop::OnUpdateDone(const v1::UpdateDone& done, absl::Time now) {
 }
 
 absl::Status RunLoop::OnCommitted(const std::string& policy_sha256, absl::Time now) {
-  const IterationMeasurements m = training_->Committed(policy_sha256);
+  const IterationMeasurements m = training_->Committed(policy_sha256, &remains_);
   learner_failures_ = 0;
   LogInfo("iteration committed",
           {{"iteration", m.iteration}, {"rows", m.rows}, {"policy", policy_sha256},
@@ -287,7 +287,7 @@ absl::Status RunLoop::OnCommitted(const std::string& policy_sha256, absl::Time n
   if (over()) return absl::OkStatus();
   if (absl::Status status = evaluations_->MakeDue(m.iteration, orders_.Evaluated(), now); !status.ok()) return status;
   SendRetain();
-  UpdateViews(now);
+  views_due_ = true;
   return absl::OkStatus();
 }
 

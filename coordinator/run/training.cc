@@ -211,7 +211,7 @@ void Training::AdoptRows(const ItemKey& key, const v1::WorkResult& result) {
 
 absl::Status Training::FoldIfComplete(Flight& flight, absl::Time now) {
   if (flight.folded || !flight.board.complete()) return absl::OkStatus();
-  auto measurements = planner_->Fold(flight.board.plan(), flight.board.Records());
+  auto measurements = planner_->Fold(flight.board.plan(), flight.board.records());
   if (!measurements.ok()) return measurements.status();
   flight.measurements = *std::move(measurements);
   flight.planner_state = planner_->SaveState();
@@ -265,14 +265,16 @@ absl::StatusOr<std::optional<IterationCommit>> Training::BeginCommit(const v1::U
   return commit;
 }
 
-IterationMeasurements Training::Committed(const std::string& policy_sha256) {
+IterationMeasurements Training::Committed(const std::string& policy_sha256,
+                                          std::shared_ptr<void>* remains) {
   committed_ = updating_;
   updating_ = 0;
   committing_ = false;
   policy_sha256_[committed_] = policy_sha256;
-  last_ = flights_.at(committed_).measurements;
+  auto flight = std::make_shared<Flight>(std::move(flights_.extract(committed_).mapped()));
+  last_ = flight->measurements;
   survival_rate_ = last_->survival_rate.value_or(survival_rate_);
-  flights_.erase(committed_);
+  *remains = std::move(flight);
   leases_->RemoveGroup(ItemKind::kRollout, committed_);
   return *last_;
 }

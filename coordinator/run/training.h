@@ -76,8 +76,9 @@ class Training {
   // one that was asked for. Until Committed nothing else changes.
   absl::StatusOr<std::optional<IterationCommit>> BeginCommit(const v1::UpdateDone& done,
                                                              absl::Time now);
-  // That commit is in the store. The iteration's measurements.
-  IterationMeasurements Committed(const std::string& policy_sha256);
+  // That commit is in the store. The iteration's measurements. *remains: its records, which take tens of
+  // milliseconds to free where there are thousands, so that is left to the caller.
+  IterationMeasurements Committed(const std::string& policy_sha256, std::shared_ptr<void>* remains);
 
   // The newest of these versions from which the run can go on: committed, with this policy, and with
   // its states still in the store. Nothing: there is none.

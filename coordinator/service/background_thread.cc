@@ -1,13 +1,19 @@
 #include "coordinator/service/background_thread.h"
 
+#include <sys/resource.h>
+
 #include <utility>
 
 #include "absl/time/clock.h"
 
 namespace shoal {
 
-BackgroundThread::BackgroundThread(absl::Mutex* loop_mutex)
-    : loop_mutex_(loop_mutex), thread_([this] { Loop(); }) {}
+BackgroundThread::BackgroundThread(absl::Mutex* loop_mutex, int niceness)
+    : loop_mutex_(loop_mutex), thread_([this, niceness] {
+        // Linux takes 0 for the thread that calls, not for all of the process.
+        if (niceness > 0) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + niceness);
+        Loop();
+      }) {}
 
 BackgroundThread::~BackgroundThread() {
   {
@@ -50,6 +56,7 @@ void BackgroundThread::DoNext() {
   working_ = true;
   mutex_.Unlock();
   job.status = job.work();
+  job.work = nullptr;  // What it holds may be large, and its end is called with the loop's lock held.
   mutex_.Lock();
   working_ = false;
   done_.push_back(std::move(job));

@@ -14,7 +14,8 @@ namespace shoal {
 // The methods of Background are called with the loop's lock held, which the thread takes to call ends.
 class BackgroundThread final : public Background {
  public:
-  explicit BackgroundThread(absl::Mutex* loop_mutex);
+  // niceness: how far the works' priority is below that of the program's other threads.
+  explicit BackgroundThread(absl::Mutex* loop_mutex, int niceness = 0);
   // Does what is left to do, ends included. Without the loop's lock.
   ~BackgroundThread() override;
 

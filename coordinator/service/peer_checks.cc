@@ -13,6 +13,7 @@
 #include "common/rpc.h"
 #include "coordinator/evaluation/measurements.h"
 #include "coordinator/evaluation/summary.h"
+#include "google/protobuf/arena.h"
 
 namespace shoal {
 namespace {
@@ -63,7 +64,8 @@ absl::Status NotOf(const std::string& item, const std::string& why) {
 absl::Status CheckRollout(const v1::RolloutItem& item, const std::string& bytes) {
   const std::string name =
       absl::StrCat("iteration ", item.plan().iteration(), ", shard ", item.shard());
-  v1::RolloutRecord record;
+  google::protobuf::Arena arena;  // Spares dozens of allocations.
+  auto& record = *google::protobuf::Arena::CreateMessage<v1::RolloutRecord>(&arena);
   if (!record.ParseFromString(bytes)) return NotOf(name, "cannot be read");
   if (record.iteration() != item.plan().iteration() || record.shard() != item.shard()) {
     return NotOf(name, absl::StrCat("is one of iteration ", record.iteration(), ", shard ",

@@ -4,6 +4,7 @@
 #include "common/hash.h"
 #include "coordinator/store/digest.h"
 #include "coordinator/store/run_store.h"
+#include "google/protobuf/arena.h"
 
 namespace shoal {
 namespace {
@@ -83,9 +84,11 @@ absl::Status RunStore::InsertShards(const IterationCommit& commit) {
       "INSERT INTO shard_results (iteration, shard, record, record_xxh3, next_state, state_xxh3, "
       "worker, xxh3) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
+  google::protobuf::Arena arena;  // Spares dozens of allocations a shard.
   for (size_t i = 0; i < commit.shards.size(); ++i) {
     const ShardResult& shard = commit.shards[i];
-    v1::RolloutRecord record;
+    arena.Reset();
+    auto& record = *google::protobuf::Arena::CreateMessage<v1::RolloutRecord>(&arena);
     if (!record.ParseFromString(shard.record) || record.iteration() != commit.iteration ||
         record.shard() != shard.shard || shard.shard != static_cast<int32_t>(i)) {
       return Error(absl::StatusCode::kInvalidArgument,

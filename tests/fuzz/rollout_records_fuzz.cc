@@ -76,7 +76,7 @@ void TestOneInput(std::string_view bytes) {
   }
   if (!board.complete()) return;
   Require(board.UpdateOrder().shards_size() == fuzzing::kShards, "shards of the update");
-  const auto measurements = planner->Fold(planned.plan, board.Records());
+  const auto measurements = planner->Fold(planned.plan, board.records());
   RequireWords(measurements.status());
   if (!measurements.ok()) return;
   CheckMeasurements(*measurements);

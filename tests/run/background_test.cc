@@ -156,6 +156,22 @@ TEST_F(BackgroundTest, ACommitThatFailsEndsTheRun) {
   EXPECT_EQ(loop_->store().LastCommitted()->iteration, 0);
 }
 
+TEST_F(BackgroundTest, TheNextPlanDoesNotWaitForTheTextFiles) {
+  Configure("multi_eval_interval: 0");
+  Open();
+  loop_->SetBackground(&background_);
+  Arrive(learner_, "one");
+  id_ = Arrive(worker_);
+  for (int shard = 0; shard < 3; ++shard) Answer();
+  Learn(learner_);
+  background_.AwaitWork();
+  background_.End(now_);
+  EXPECT_EQ(Committed(), 1);
+  ASSERT_EQ(worker_.leases.size(), 1u);
+  EXPECT_EQ(worker_.leases[0].rollout().plan().iteration(), 2);
+  EXPECT_EQ(background_.posted(), 1u) << "the text files";
+}
+
 TEST_F(BackgroundTest, TextFilesThatCannotBeWrittenEndTheRunEvenAtItsEnd) {
   Configure("curriculum: '9:1' multi_eval_interval: 0");
   Open();

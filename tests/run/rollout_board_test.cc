@@ -50,7 +50,7 @@ TEST(RolloutBoard, TakesOneRecordAShardAndNoticesOthers) {
   EXPECT_EQ(Accept(board, 1, 10, "s"), Verdict::kFirst);
   EXPECT_EQ(Accept(board, 1, 10, "s"), Verdict::kRepeated);
   EXPECT_EQ(Accept(board, 1, 11, "s"), Verdict::kMismatch);
-  EXPECT_EQ(board.result(1).record.rows(), 10);
+  EXPECT_EQ(board.records()[1].rows(), 10);
   EXPECT_EQ(board.done(), 1);
   EXPECT_FALSE(board.complete());
 }

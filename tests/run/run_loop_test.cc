@@ -67,6 +67,18 @@ TEST_F(RunLoopTest, GivesASecondLeaseWhileThereIsOneForEverybody) {
   EXPECT_EQ(learner.updates.size(), 1u);
 }
 
+TEST_F(RunLoopTest, GivesTheLastItemAheadWhereNobodyElseIs) {
+  Open();
+  FakeLearner learner;
+  Arrive(learner, "one");
+  FakeWorker worker;
+  const WorkerId id = Arrive(worker, "kernel", "ann", 2);
+  ASSERT_EQ(worker.leases.size(), 2u);
+  loop_->OnWorkerMessage(id, Answer(worker.leases[0], "one"), now_);
+  ASSERT_EQ(worker.leases.size(), 3u);
+  EXPECT_EQ(worker.leases[2].rollout().shard(), 2);
+}
+
 TEST_F(RunLoopTest, APlanWaitsForTheEvaluationItNeeds) {
   Open();
   FakeLearner learner;
