@@ -4,16 +4,24 @@
 //   Leases/actors:N/rate:R   R leases a second are asked for (0: as many as there can be). Counters:
 //                            leases a second, p50 and p99 of a lease in seconds, CPU seconds of the
 //                            coordinator a lease, and its memory in MiB.
+//   BareLeases/...           the same from a server with nothing behind it: what gRPC costs.
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <iostream>
+#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/time/clock.h"
+#include "common/files.h"
 #include "common/mutexes.h"
 #include "coordinator/cli/prepare_run.h"
+#include "tests/bench/bare_leases.h"
 #include "tests/bench/bench_programs.h"
 #include "tests/bench/simulated_peers.h"
 
@@ -24,6 +32,10 @@ constexpr int kProcessor = 0;
 constexpr int kShards = 4000;
 constexpr absl::Duration kWarmUp = absl::Seconds(1);
 constexpr absl::Duration kWindow = absl::Seconds(4);
+// Of a shard of `school`.
+constexpr int kStateBytes = 3500;
+// The argument that makes this program the bare server.
+constexpr char kServe[] = "--serve_bare_leases";
 
 // Of shards as `school` has them, and so many that there is an item for everybody.
 v1::RunOptions ManyShards() {
@@ -48,17 +60,34 @@ double Percentile(std::vector<double>& values, double share) {
   return *at;
 }
 
-absl::Status Measure(benchmark::State& state, const std::string& folder) {
+using Server = absl::StatusOr<std::unique_ptr<Subprocess>>;
+
+Server Coordinator(const std::string& folder, std::string* address) {
   RunRequest request;
   request.out = folder + "/runs";
   request.command_line = ManyShards();
   const auto run_dir = PrepareRun(request);
   if (!run_dir.ok()) return run_dir.status();
+  return StartCoordinator(folder, *run_dir, "127.0.0.1:0", kProcessor, address);
+}
+
+Server BareServer(const std::string& folder, std::string* address) {
+  auto server = StartProgram(folder, "bare", {"bench/coordinator_bench", kServe}, "\n", kProcessor);
+  if (!server.ok()) return server;
+  auto line = ReadFile(folder + "/bare.out");
+  if (!line.ok()) return line.status();
+  absl::StripAsciiWhitespace(&*line);
+  *address = line->substr(line->rfind(' ') + 1);
+  return server;
+}
+
+absl::Status Measure(benchmark::State& state, Server (*start)(const std::string&, std::string*),
+                     const std::string& folder) {
   SimulatedActorsOptions options;
-  const auto coordinator =
-      StartCoordinator(folder, *run_dir, "127.0.0.1:0", kProcessor, &options.address);
-  if (!coordinator.ok()) return coordinator.status();
-  const pid_t pid = (*coordinator)->pid();
+  options.state_bytes = kStateBytes;
+  const auto server = start(folder, &options.address);
+  if (!server.ok()) return server.status();
+  const pid_t pid = (*server)->pid();
   options.actors = static_cast<int>(state.range(0));
   const int64_t rate = state.range(1);
   if (rate > 0) options.hold = absl::Seconds(1) * options.actors / rate;
@@ -66,7 +95,8 @@ absl::Status Measure(benchmark::State& state, const std::string& folder) {
   if (absl::Status status = actors.AwaitWelcome(absl::Now() + absl::Seconds(30)); !status.ok()) {
     return status;
   }
-  const SimulatedLearner learner(options.address);
+  std::optional<SimulatedLearner> learner;
+  if (start == Coordinator) learner.emplace(options.address);
   absl::SleepFor(kWarmUp);
 
   const double cpu = CpuSeconds(pid), own = OwnCpuSeconds();
@@ -89,13 +119,15 @@ absl::Status Measure(benchmark::State& state, const std::string& folder) {
   return status;
 }
 
-void Leases(benchmark::State& state) {
+void Run(benchmark::State& state, Server (*start)(const std::string&, std::string*)) {
   for (auto _ : state) {
     const BenchFolder folder;
-    const absl::Status status = Measure(state, folder.path());
+    const absl::Status status = Measure(state, start, folder.path());
     if (!status.ok()) state.SkipWithError(status.ToString().c_str());
   }
 }
+
+void Leases(benchmark::State& state) { Run(state, Coordinator); }
 BENCHMARK(Leases)
     ->ArgNames({"actors", "rate"})
     ->Args({100, 0})
@@ -103,6 +135,15 @@ BENCHMARK(Leases)
     ->Args({1000, 2500})
     ->Args({1000, 5000})
     ->Args({1000, 10000})
+    ->Iterations(1)
+    ->UseManualTime()
+    ->Unit(benchmark::kSecond);
+
+void BareLeases(benchmark::State& state) { Run(state, BareServer); }
+BENCHMARK(BareLeases)
+    ->ArgNames({"actors", "rate"})
+    ->Args({1000, 0})
+    ->Args({1000, 2500})
     ->Iterations(1)
     ->UseManualTime()
     ->Unit(benchmark::kSecond);
@@ -117,6 +158,11 @@ int main(int argc, char** argv) {
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   shoal::SetUpMutexes();
+  if (argc == 2 && argv[1] == std::string_view(shoal::kServe)) {
+    const absl::Status status = shoal::ServeBareLeases("127.0.0.1:0", shoal::kStateBytes);
+    std::cerr << status << std::endl;
+    return 1;
+  }
   // Before gRPC starts threads.
   shoal::KeepOff(shoal::kProcessor);
   benchmark::Initialize(&argc, argv);

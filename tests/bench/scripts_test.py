@@ -169,11 +169,20 @@ class Tables(unittest.TestCase):
             self.assertGreater(len(lines), 2, name)
             self.assertEqual({line.count("|") for line in lines}, {lines[0].count("|")}, name)
 
-    def test_service_is_a_share_of_its_slower_part(self):
+    def test_service_is_a_share_of_its_slower_part_and_of_both(self):
         r = made({"Service/epochs:4": {"rows_per_second": 90.0, "rollout_rows_per_second": 100.0,
-                                       "learner_rows_per_second": 200.0, "share_of_lower": 0.9,
-                                       "push_share": 0.02}})
-        self.assertEqual(tables.service(r)[2], "| 4 | 100 | 200 | 90.0 | 0.90 | 2.0 % |")
+                                       "learner_rows_per_second": 200.0, "best_rows_per_second": 95.0,
+                                       "share_of_lower": 0.9, "share_of_best": 0.95, "push_share": 0.02}})
+        self.assertEqual(tables.service(r)[2], "| 4 | 100 | 200 | 95.0 | 90.0 | 0.90 | 0.95 | 2.0 % |")
+
+    def test_grpc_alone_stands_below_the_coordinator(self):
+        r = made({f"{server}/actors:1000/rate:0":
+                  {"leases_per_second": rate, "p50_seconds": 0.1, "p99_seconds": 0.2,
+                   "cpu_seconds_per_lease": 1e-4, "cpu_share": 0.9, "memory_mib": 100.0}
+                  for server, rate in (("Leases", 4000.0), ("BareLeases", 8000.0))})
+        rows = [line.split(" | ")[:4] for line in tables.coordinator(r) if "not reached" not in line][2:]
+        self.assertEqual(rows, [["| coordinator", "1000", "as many as can be", "4000"],
+                                ["| gRPC alone", "1000", "as many as can be", "8000"]])
 
     def test_every_table_of_the_pages_is_known(self):
         folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")
@@ -220,6 +229,17 @@ class WholeRuns(unittest.TestCase):
         self.assertEqual(whole_runs.overlapped(self.METRICS),
                          {"learner_wait_share": 0.5, "iteration_seconds": 1.0, "update_seconds": 0.5,
                           "rollout_seconds": 0.5})
+
+    def test_the_best_schedule_waits_for_the_last_update_but_one(self):
+        self.assertEqual(whole_runs.best_schedule([1, 1, 1], [2, 2, 2]), 7)
+        self.assertEqual(whole_runs.best_schedule([2, 2, 2], [1, 1, 1]), 7)
+        # The third's rollouts need the first update, which takes longer than the second's rollouts.
+        self.assertEqual(whole_runs.best_schedule([1, 1, 1], [5, 1, 1]), 8)
+
+    def test_rollouts_cost_by_the_steps_of_fish(self):
+        rows = [{"rows": "300", "fish_steps": "100"}, {"rows": "100", "fish_steps": "300"}]
+        # Rollouts 1 and 3 s, updates 3 and 1 s: one after the other but for the second's rollouts.
+        self.assertAlmostEqual(whole_runs.best_rows_per_second(rows, 100, 100), 400 / 5)
 
     def test_actors_add_up(self):
         line = "... actor has done rollouts=2 rollout_seconds=1.5 push_seconds=2e-1\n"

@@ -115,18 +115,21 @@ def wire(r):
 
 def coordinator(r):
     rows = []
-    for actors, asked in ((100, 0), (1000, 0), (1000, 2500), (1000, 5000), (1000, 10000)):
-        name = f"Leases/actors:{actors}/rate:{asked}"
+    for server, actors, asked in (("Leases", 100, 0), ("Leases", 1000, 0), ("Leases", 1000, 2500),
+                                  ("Leases", 1000, 5000), ("Leases", 1000, 10000),
+                                  ("BareLeases", 1000, 0), ("BareLeases", 1000, 2500)):
+        name = f"{server}/actors:{actors}/rate:{asked}"
+        head = ["coordinator" if server == "Leases" else "gRPC alone", actors, asked or "as many as can be"]
         if name not in r.benchmarks:
-            rows.append([actors, asked or "as many as can be", "not reached", "", "", "", "", ""])
+            rows.append([*head, "not reached", "", "", "", "", ""])
             continue
-        rows.append([actors, asked or "as many as can be", digits(r.get(name, "leases_per_second")),
+        rows.append([*head, digits(r.get(name, "leases_per_second")),
                      duration(r.get(name, "p50_seconds")), duration(r.get(name, "p99_seconds")),
                      duration(r.get(name, "cpu_seconds_per_lease")), percent(r.get(name, "cpu_share")),
                      f"{r.get(name, 'memory_mib'):.0f} MiB"])
     if not r.names("Leases/"):
         raise Missing("no Leases")
-    return table(["actors", "leases/s asked for", "leases/s", "p50", "p99", "CPU a lease",
+    return table(["server", "actors", "leases/s asked for", "leases/s", "p50", "p99", "CPU a lease",
                   "of its core", "memory"], rows)
 
 
@@ -134,12 +137,14 @@ def service(r):
     rows = []
     for name in sorted(r.names("Service/")):
         rows.append([name.split(":")[-1], rate(r.get(name, "rollout_rows_per_second")),
-                     rate(r.get(name, "learner_rows_per_second")), rate(r.get(name, "rows_per_second")),
-                     f"{r.get(name, 'share_of_lower'):.2f}", percent(r.get(name, "push_share"))])
+                     rate(r.get(name, "learner_rows_per_second")), rate(r.get(name, "best_rows_per_second")),
+                     rate(r.get(name, "rows_per_second")), f"{r.get(name, 'share_of_lower'):.2f}",
+                     f"{r.get(name, 'share_of_best'):.2f}", percent(r.get(name, "push_share"))])
     if not rows:
         raise Missing("no Service")
-    return table(["epochs", "rollouts alone, rows/s", "learner alone, rows/s", "through the service, rows/s",
-                  "share of the lower", "pushing rows, share of the time"], rows)
+    return table(["epochs", "rollouts alone, rows/s", "learner alone, rows/s", "both, best schedule, rows/s",
+                  "through the service, rows/s", "share of the lower", "share of the best schedule",
+                  "pushing rows, share of the time"], rows)
 
 
 def overlap(r):

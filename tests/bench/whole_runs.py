@@ -9,7 +9,9 @@ Usage: whole_runs.py BUILD RESULTS.json [WHAT]...   (WHAT: school, dev_v33, over
   Service/epochs:E       rows/s of `school` through coordinator, learner (one thread) and one actor with
                          policy_lag 1, of its rollouts alone (its items computed once more by
                          `shoal verify`, which compares them, too) and of its learner alone; with fewer
-                         and more epochs than the preset's, so that either part is the slower one
+                         and more epochs than the preset's, so that either part is the slower one. And
+                         what both could do together: no iteration has as many rows as the next, and
+                         with policy_lag 1 one waits for the other again and again
 """
 import csv
 import glob
@@ -188,6 +190,24 @@ def learner_alone(build):
     return statistics.median(found["rows"])
 
 
+def best_schedule(rollouts, updates):
+    """Seconds until the last update with policy_lag 1, where each iteration's rollouts and update take so
+    long and nothing else takes any time: rollouts begin after those before and the last update but one, an
+    update after its rollouts and the update before."""
+    rolled, updated = [0.0], [0.0, 0.0]
+    for rollout, update in zip(rollouts, updates):
+        rolled.append(max(rolled[-1], updated[-2]) + rollout)
+        updated.append(max(rolled[-1], updated[-1]) + update)
+    return updated[-1]
+
+
+def best_rows_per_second(rows, rollout_rows_per_second, learner_rows_per_second):
+    """Of a run whose parts are as quick as they are alone. What rollouts cost is in the steps of fish."""
+    count, steps = column(rows, "rows"), column(rows, "fish_steps")
+    step = sum(count) / rollout_rows_per_second / sum(steps)
+    return sum(count) / best_schedule([step * n for n in steps], [n / learner_rows_per_second for n in count])
+
+
 def through_service(build, out, name, epochs):
     """Rows/s of `school` with one actor and one learner thread, and what its actor says."""
     run, _ = train(build, out, name, "--preset=school", "--seed=1", "--actors=1", "--learner_threads=1",
@@ -210,9 +230,12 @@ def service(build, out):
             run, found = through_service(build, out, f"service_{i}_{epochs}", epochs)
             rollouts, rows_per_item = rollouts_alone(build, run)
             lower = min(rollouts, learner / epochs)
+            best = best_rows_per_second(read_metrics(run), rollouts, learner / epochs)
             rounds[epochs].append({**found, "rows_per_item": rows_per_item,
                                    "rollout_rows_per_second": rollouts,
                                    "learner_rows_per_second": learner / epochs,
+                                   "best_rows_per_second": best,
+                                   "share_of_best": found["rows_per_second"] / best,
                                    "share_of_lower": found["rows_per_second"] / lower})
     return {f"Service/epochs:{epochs}": {figure: statistics.median(found[figure] for found in all_rounds)
                                          for figure in all_rounds[0]}
