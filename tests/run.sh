@@ -28,6 +28,7 @@ case "${1:-}" in
     deploy/packages.sh tests
     deploy/build.sh release
     tests/deploy/containers_test.py "${@:2}"
+    tests/deploy/containers_tls_test.py
     ;;
   extended)
     preset release
@@ -37,6 +38,7 @@ case "${1:-}" in
     build/tests/shoal-faults --hours "${2:-1}" --seed "$(date +%s)"
     SHOAL_SOAK_CYCLES=1000 build/tests/soak_test
     tests/deploy/containers_test.py || [ $? -eq 77 ]
+    tests/deploy/containers_tls_test.py || [ $? -eq 77 ]
     ;;
   "" | -*) preset release "$@" ;;
   *) preset "$@" ;;

@@ -42,22 +42,25 @@ def free_port():
 
 class Containers(Watched):
     """A project of its own, on ports of its own, that leaves nothing behind but the images. `folder` is for
-    the files of this test; `variables` are those that compose.yaml asks for."""
+    the files of this test; `variables` are those that compose.yaml asks for; `mounts` say which of the test's
+    folders lie where in a service, instead of what the files put there; `security` is how the command line
+    comes in."""
 
-    def __init__(self, folder, variables):
+    def __init__(self, folder, variables, files=(compose.COMPOSE,), mounts=None, security=()):
         self.project = f"shoal-test-{os.getpid()}"
         self.ports = {name: free_port() for name in ("COORDINATOR_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT")}
         settings = {**variables, **{name: str(port) for name, port in self.ports.items()}}
         # Which older engines take for granted only where they are told.
         self.environment = {"DOCKER_BUILDKIT": "1", **os.environ, **settings}
-        self.services = compose.load(settings)["services"]
-        # The run to begin with lies in this test's folder, not in deploy/compose/config.
-        more = os.path.join(folder, "config.yaml")
+        self.services = compose.load(settings, *files)["services"]
+        self.security = list(security)
+        more = os.path.join(folder, "mounts.yaml")
         with open(more, "w", encoding="utf-8") as out:
-            json.dump({"services": {"coordinator": {"volumes": [f"{folder}/config:/config:ro"]}}}, out)
+            json.dump({"services": {service: {"volumes": [f"{folder}/{own}:{there}:ro" for own, there in each.items()]}
+                                    for service, each in (mounts or {}).items()}}, out)
         command = ["docker", "compose"] if plugin() else ["docker-compose"]
         self.command = [*command, "--project-directory", str(compose.COMPOSE.parent), "--project-name", self.project,
-                        "--file", str(compose.COMPOSE), "--file", more]
+                        *(word for file in (*files, more) for word in ("--file", str(file)))]
 
     def compose(self, *argv, check=True, seconds=600):
         return run(*self.command, *argv, check=check, env=self.environment, timeout=seconds)
@@ -93,9 +96,10 @@ class Containers(Watched):
         """Takes the container off the services' network, or puts it back."""
         run("docker", "network", "connect" if on else "disconnect", f"{self.project}_shoal", container)
 
-    def shoal(self, *command, code=0):
+    def shoal(self, *command, security=None, code=0):
         """What this machine's command line says about the cluster."""
-        argv = [str(BIN / "shoal"), *command, "--coordinator", f"127.0.0.1:{self.ports['COORDINATOR_PORT']}"]
+        argv = [str(BIN / "shoal"), *command, "--coordinator", f"127.0.0.1:{self.ports['COORDINATOR_PORT']}",
+                *(self.security if security is None else security)]
         done = run(*argv, check=False, timeout=300)
         if code is not None and done.returncode != code:
             raise RuntimeError(f"shoal {' '.join(command)} ended with {done.returncode}, not {code}:\n"

@@ -125,7 +125,8 @@ def main():
         os.chmod(folder, 0o755)
         built = "--built" in sys.argv
         services = [*PROGRAMS, "prometheus", *(word for word in sys.argv[1:] if word != "--built")]
-        cluster = Containers(folder, {"RUN_NAME": "first"})
+        # The run to begin with lies in this test's folder, not in deploy/compose/config.
+        cluster = Containers(folder, {"RUN_NAME": "first"}, mounts={"coordinator": {"config": "/config"}})
         if not built:
             begin = time.monotonic()
             cluster.build(*(name for name in services if "build" in cluster.services[name]))
