@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs all benchmarks of a release build, and writes the tables of docs/PERFORMANCE.md and
-# docs/SCALE.md with the machine they come from. Some twelve minutes on two idle cores.
+# docs/SCALE.md with the machine they come from. Some fifteen minutes on two idle cores.
 # Usage: tests/bench/run.sh                                 everything, and the tables
 #        tests/bench/run.sh --compare BUILD [FILTER]        this build and another in alternation: which
 #                                                           figures moved (environment PAIRS: how many pairs)
@@ -34,7 +34,10 @@ rm -rf "$results"
 mkdir -p "$results"
 for program in "${programs[@]}"; do
   echo "== $program" >&2
-  "build/bench/${program}_bench" --benchmark_min_time=0.2 \
+  # Of the short ones the median of three.
+  repetitions=1
+  case $program in world | inference | rollout | row_stream) repetitions=3 ;; esac
+  "build/bench/${program}_bench" --benchmark_min_time=0.2 --benchmark_repetitions=$repetitions \
     --benchmark_out="$results/$program.json" --benchmark_out_format=json >"$results/$program.txt"
 done
 python3 tests/bench/whole_runs.py build "$results/whole_runs.json"
