@@ -19,7 +19,7 @@ struct Environment {
   int64_t episode = -1;
   // No episode is running; the next step begins one.
   bool needs_reset = true;
-  // The next episode begins a phase: its limit is drawn.
+  // The next episode begins a phase: its limit is drawn, where episodes are staggered.
   bool staggered = false;
   // Steps after which the running episode is truncated.
   int limit = 0;

@@ -57,6 +57,7 @@ absl::StatusOr<RolloutSettings> ReadRolloutSettings(const v1::RunOptions& option
       *mode == TrainingMode::kPerFish ? static_cast<int>(options.train_fish_per_env()) : 1;
   settings.n_steps = static_cast<int>(options.n_steps());
   settings.episode_limit = static_cast<int>(options.episode_limit());
+  settings.staggered_episodes = options.staggered_episodes();
   settings.reward = *reward;
   settings.gamma = options.gamma();
   settings.gae_lambda = options.gae_lambda();

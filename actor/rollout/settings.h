@@ -29,6 +29,8 @@ struct RolloutSettings {
   int n_steps = 1;
   // Steps after which a training episode is cut, 1 .. kHorizon.
   int episode_limit = kHorizon;
+  // Fresh episodes have a first limit drawn from 1 .. episode_limit.
+  bool staggered_episodes = true;
   RewardKind reward = RewardKind::kShaped;
   double gamma = 0;
   double gae_lambda = 0;

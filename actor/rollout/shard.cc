@@ -1,6 +1,7 @@
 #include "actor/rollout/shard.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "actor/policy/sampling.h"
 #include "actor/rollout/step_one_deaths.h"
@@ -66,11 +67,10 @@ void Shard::BeginEpisode(int env) {
   environment.use.set_episodes_begun(environment.use.episodes_begun() + 1);
 
   environment.limit = settings_.episode_limit;
-  if (environment.staggered) {
+  if (std::exchange(environment.staggered, false) && settings_.staggered_episodes) {
     environment.limit =
         1 + static_cast<int>(BoundedInt(limit_random_.Bits(environment.id, episode, 0, 0),
                                         settings_.episode_limit));
-    environment.staggered = false;
   }
 
   EpisodeStart start;

@@ -43,6 +43,19 @@ TEST(Episodes, FirstLimitsAreStaggered) {
   EXPECT_LE(*limits.rbegin(), options.episode_limit());
 }
 
+TEST(Episodes, InLockstepFirstLimitsAreAsTheOthers) {
+  v1::RunOptions options = TestOptions();
+  options.set_staggered_episodes(false);
+  const RolloutResult result = Compute(options, TestItem(1, 0, 16, kFish), *TestBackend());
+  int first = 0;
+  for (const v1::EpisodeRecord& episode : result.record.episodes()) {
+    if (episode.end() != v1::EpisodeRecord::END_TRUNCATED) continue;
+    first += episode.episode() == 0;
+    EXPECT_EQ(episode.length(), options.episode_limit());
+  }
+  EXPECT_GT(first, 8);
+}
+
 TEST(Episodes, FreshEpisodesDropTheOldOnesUncounted) {
   v1::RunOptions options = TestOptions();
   options.set_n_steps(5);
