@@ -7,7 +7,7 @@ namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 // A commit of so many items takes a core for tens of milliseconds, and leases that go out meanwhile come
-// first. Who waits for the commit loses nothing: then nothing else runs.
+// first. Who waits for the commit hardly loses by it: this program has little else to run then.
 constexpr int kManyShards = 512;
 constexpr int kNiceness = 10;
 

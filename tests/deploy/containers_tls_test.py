@@ -63,6 +63,10 @@ def story(cluster, folder):
     run(MAKE, "renew", f"{folder}/certificates", "actor")
     give_keys(folder)
     cluster.compose("restart", "actor")
+    with open(f"{folder}/certificates/actor/cert.pem", encoding="utf-8") as file:
+        renewed = file.read()
+    for name in cluster.running("actor"):
+        assert run("docker", "exec", name, "cat", "/tls/cert.pem").stdout == renewed, "the old certificate"
     found.append(policy(cluster.shoal(*train, "again", security=operator).stdout))
     return found
 

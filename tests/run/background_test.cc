@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <string>
 #include <utility>
 
 #include "tests/run/run_loop_fixture.h"
@@ -49,9 +50,9 @@ class HeldBackground final : public Background {
 
 class BackgroundTest : public RunLoopTest {
  protected:
-  // A run with policy_lag 1 whose first iteration is learned, and its commit not yet written.
-  void OpenAndLearn() {
-    Configure("policy_lag: 1 multi_eval_interval: 0");
+  // A run whose first iteration is learned, and its commit not yet written.
+  void OpenAndLearn(const std::string& options = "policy_lag: 1 multi_eval_interval: 0") {
+    Configure(options);
     Open();
     loop_->SetBackground(&background_);
     Arrive(learner_, "one");
@@ -59,6 +60,14 @@ class BackgroundTest : public RunLoopTest {
     for (int shard = 0; shard < 3; ++shard) Answer();
     Learn(learner_);
     ASSERT_EQ(background_.posted(), 1u);
+  }
+  // Its commit is written, and what follows is left to the background.
+  void OpenAndCommit(const std::string& options) {
+    OpenAndLearn(options);
+    background_.AwaitWork();
+    background_.End(now_);
+    EXPECT_EQ(Committed(), 1);
+    ASSERT_EQ(background_.posted(), 1u) << "the text files";
   }
   void Answer() {
     ASSERT_FALSE(worker_.leases.empty());
@@ -157,33 +166,13 @@ TEST_F(BackgroundTest, ACommitThatFailsEndsTheRun) {
 }
 
 TEST_F(BackgroundTest, TheNextPlanDoesNotWaitForTheTextFiles) {
-  Configure("multi_eval_interval: 0");
-  Open();
-  loop_->SetBackground(&background_);
-  Arrive(learner_, "one");
-  id_ = Arrive(worker_);
-  for (int shard = 0; shard < 3; ++shard) Answer();
-  Learn(learner_);
-  background_.AwaitWork();
-  background_.End(now_);
-  EXPECT_EQ(Committed(), 1);
+  OpenAndCommit("multi_eval_interval: 0");
   ASSERT_EQ(worker_.leases.size(), 1u);
   EXPECT_EQ(worker_.leases[0].rollout().plan().iteration(), 2);
-  EXPECT_EQ(background_.posted(), 1u) << "the text files";
 }
 
 TEST_F(BackgroundTest, TextFilesThatCannotBeWrittenEndTheRunEvenAtItsEnd) {
-  Configure("curriculum: '9:1' multi_eval_interval: 0");
-  Open();
-  loop_->SetBackground(&background_);
-  Arrive(learner_, "one");
-  id_ = Arrive(worker_);
-  for (int shard = 0; shard < 3; ++shard) Answer();
-  Learn(learner_);
-  background_.AwaitWork();
-  background_.End(now_);
-  EXPECT_EQ(Committed(), 1);
-  ASSERT_EQ(background_.posted(), 1u) << "the text files";
+  OpenAndCommit("curriculum: '9:1' multi_eval_interval: 0");
   background_.Fail(absl::ResourceExhaustedError("metrics.csv: the disk is full"));
   Retain(learner_);
   EXPECT_TRUE(loop_->failed());

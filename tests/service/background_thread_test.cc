@@ -2,7 +2,9 @@
 #include "coordinator/service/background_thread.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -70,6 +72,23 @@ TEST_F(BackgroundThreadTest, TheLoopGoesOnDuringAWorkAndCanWaitForIt) {
   background_->Settle(absl::Now());
   EXPECT_TRUE(ended);
   EXPECT_EQ(log, (std::vector<std::string>{"two", "three"}));
+}
+
+TEST_F(BackgroundThreadTest, WorksHaveALowerPriorityWhereThatIsAskedFor) {
+  const int own = getpriority(PRIO_PROCESS, 0);
+  BackgroundThread yielding(&mutex_, /*niceness=*/5);
+  absl::MutexLock lock(&mutex_);
+  int found = own;
+  bool ended = false;
+  yielding.Post(
+      [&found] {
+        found = getpriority(PRIO_PROCESS, 0);
+        return absl::OkStatus();
+      },
+      [&ended](const absl::Status&, absl::Time) { ended = true; }, absl::Now());
+  mutex_.Await(absl::Condition(&ended));
+  EXPECT_EQ(found, std::min(own + 5, 19));
+  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), own);
 }
 
 TEST_F(BackgroundThreadTest, WhatAnEndPostsIsDoneBeforeItIsGone) {
