@@ -93,6 +93,14 @@ class Standing : public Train {
     }
     return line;
   }
+  // Until the coordinator answers: one that was killed leaves its socket, and the next puts another there.
+  bool AwaitAnswer() {
+    const absl::Time deadline = absl::Now() + kPatience;
+    while (Shoal(place_, {"runs", "--coordinator", address_}).code != 0) {
+      if (absl::Now() > deadline || !Runs("coordinator")) return false;
+    }
+    return true;
+  }
   // Until the run is in this state, with the programs' ends as failures.
   bool Await(const std::string& run, const std::string& state) {
     const absl::Time deadline = absl::Now() + kPatience;
@@ -236,6 +244,7 @@ TEST_F(Standing, ACoordinatorThatIsKilledGoesOn) {
   // Between runs, or as the second begins.
   Kill("coordinator");
   Start("coordinator");
+  ASSERT_TRUE(AwaitAnswer());
   ASSERT_TRUE(Await("second", "finished"));
   EXPECT_EQ(Line()["second"]["policy_sha256"], Reference());
 }
