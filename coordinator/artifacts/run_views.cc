@@ -159,8 +159,10 @@ absl::Status RunViews::AddIteration(const RunStore& store, int64_t iteration, St
   absl::StatusOr<Json> measurements = ParseObject(
       committed->measurements, store, absl::StrCat("the measurements of iteration ", iteration));
   if (!measurements.ok()) return measurements.status();
-  absl::StatusOr<std::vector<v1::RolloutRecord>> records = store.LoadShardRecords(iteration);
-  if (!records.ok()) return records.status();
+  std::vector<TrainingDeath> deaths;
+  absl::Status visited = store.VisitShardRecords(
+      iteration, [&](const v1::RolloutRecord& record) { AddTrainingDeaths(record, &deaths); });
+  if (!visited.ok()) return visited;
 
   state.iterations_changed = true;
   state.generated_at = FormatTimestamp(committed->committed_at);
@@ -180,7 +182,6 @@ absl::Status RunViews::AddIteration(const RunStore& store, int64_t iteration, St
   state.lines.emplace_back(kPenaltyStages,
                            PenaltyStageLine(*measurements, state.gate, state.options).dump());
 
-  std::vector<TrainingDeath> deaths = TrainingDeaths(*records);
   if (!deaths.empty()) state.deaths_ahead.emplace_back(iteration, std::move(deaths));
   return absl::OkStatus();
 }

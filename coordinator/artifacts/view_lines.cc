@@ -85,16 +85,12 @@ Json EvaluationClusterLine(const EvaluationRow& evaluation,
   return line;
 }
 
-std::vector<TrainingDeath> TrainingDeaths(std::span<const v1::RolloutRecord> records) {
-  std::vector<TrainingDeath> deaths;
-  for (const v1::RolloutRecord& record : records) {
-    for (const v1::EpisodeRecord& episode : record.episodes()) {
-      for (const v1::StepOneDeath& death : episode.step_one_deaths()) {
-        deaths.push_back({episode.environment(), episode.episode(), death});
-      }
+void AddTrainingDeaths(const v1::RolloutRecord& record, std::vector<TrainingDeath>* deaths) {
+  for (const v1::EpisodeRecord& episode : record.episodes()) {
+    for (const v1::StepOneDeath& death : episode.step_one_deaths()) {
+      deaths->push_back({episode.environment(), episode.episode(), death});
     }
   }
-  return deaths;
 }
 
 }  // namespace shoal

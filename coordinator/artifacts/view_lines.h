@@ -40,7 +40,7 @@ nlohmann::ordered_json TrainingClusterLine(int64_t iteration,
 nlohmann::ordered_json EvaluationClusterLine(const EvaluationRow& evaluation,
                                              const std::vector<EvaluatedScene>& scenes);
 
-// All step-one deaths, in the records' order.
-std::vector<TrainingDeath> TrainingDeaths(std::span<const v1::RolloutRecord> records);
+// The step-one deaths of one more record, in its order, after those that are there.
+void AddTrainingDeaths(const v1::RolloutRecord& record, std::vector<TrainingDeath>* deaths);
 
 }  // namespace shoal

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/hash.h"
+
 namespace shoal {
 
 RolloutBoard::RolloutBoard(v1::IterationPlan plan, std::vector<v1::EnvironmentPlan> environments,
-                           std::vector<std::string> shard_states, std::string policy_sha256,
+                           ShardStateList shard_states, std::string policy_sha256,
                            int envs_per_shard)
     : plan_(std::move(plan)),
       environments_(std::move(environments)),
@@ -15,7 +17,7 @@ RolloutBoard::RolloutBoard(v1::IterationPlan plan, std::vector<v1::EnvironmentPl
       envs_per_shard_(envs_per_shard) {
   results_.resize((environments_.size() + envs_per_shard_ - 1) / envs_per_shard_);
   records_.resize(results_.size());
-  shard_states_.resize(results_.size());
+  next_states_.resize(results_.size());
 }
 
 v1::RolloutItem RolloutBoard::Item(int shard) const {
@@ -26,7 +28,7 @@ v1::RolloutItem RolloutBoard::Item(int shard) const {
   const size_t end = std::min(first + envs_per_shard_, environments_.size());
   item.set_first_environment(static_cast<int32_t>(first));
   item.set_policy_sha256(policy_sha256_);
-  item.set_state(shard_states_[shard]);
+  if (shard_states_ != nullptr) item.set_state((*shard_states_)[shard]);
   for (size_t e = first; e < end; ++e) *item.add_environments() = environments_[e];
   return item;
 }
@@ -35,12 +37,15 @@ RolloutBoard::Verdict RolloutBoard::Accept(int shard, const std::string& bytes,
                                            v1::RolloutRecord record, const std::string& worker,
                                            const std::string& learner_session) {
   ShardEntry& result = results_[shard];
-  if (!result.bytes.empty() && result.bytes != bytes) return Verdict::kMismatch;
+  std::string record_xxh3 = Xxh3_128Hex(bytes);
+  const bool known = !result.record_xxh3.empty();
+  if (known && result.record_xxh3 != record_xxh3) return Verdict::kMismatch;
   result.learner_session = learner_session;
-  if (!result.bytes.empty()) return Verdict::kRepeated;
-  result.bytes = bytes;
-  result.next_state = std::move(*record.mutable_next_state());
+  if (known) return Verdict::kRepeated;
+  result.record_xxh3 = std::move(record_xxh3);
+  next_states_[shard] = std::move(*record.mutable_next_state());
   record.clear_next_state();
+  result.record = record.SerializeAsString();
   records_[shard] = std::move(record);
   result.worker = worker;
   ++done_;
@@ -57,18 +62,15 @@ void RolloutBoard::AdoptRows(int shard, const v1::RolloutRecord& record,
 std::vector<int> RolloutBoard::MissingRows(const std::string& learner_session) const {
   std::vector<int> missing;
   for (int shard = 0; shard < shards(); ++shard) {
-    if (results_[shard].bytes.empty() || results_[shard].learner_session != learner_session) {
+    if (results_[shard].record_xxh3.empty() || results_[shard].learner_session != learner_session) {
       missing.push_back(shard);
     }
   }
   return missing;
 }
 
-std::vector<std::string> RolloutBoard::TakeNextStates() {
-  std::vector<std::string> states;
-  states.reserve(results_.size());
-  for (ShardEntry& result : results_) states.push_back(std::move(result.next_state));
-  return states;
+ShardStateList RolloutBoard::TakeNextStates() {
+  return std::make_shared<const std::vector<std::string>>(std::move(next_states_));
 }
 
 v1::BeginUpdate RolloutBoard::UpdateOrder() const {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,14 @@
 
 namespace shoal {
 
+// Serialized ShardStates in shard order: what one iteration's shards come to, the next one's begin from.
+using ShardStateList = std::shared_ptr<const std::vector<std::string>>;
+
 struct ShardEntry {
-  // The serialized RolloutRecord; empty: none yet.
-  std::string bytes;
-  std::string next_state;
+  // XXH3-128 (hex) of the serialized RolloutRecord; empty: none yet.
+  std::string record_xxh3;
+  // The record without its next_state, serialized.
+  std::string record;
   // Name, build and CPU of the worker whose record this is.
   std::string worker;
   // Session of the learner that has the rows.
@@ -28,9 +33,9 @@ class RolloutBoard {
  public:
   enum class Verdict { kFirst, kRepeated, kMismatch };
 
+  // shard_states: one for each shard, or null where there are none yet.
   RolloutBoard(v1::IterationPlan plan, std::vector<v1::EnvironmentPlan> environments,
-               std::vector<std::string> shard_states, std::string policy_sha256,
-               int envs_per_shard);
+               ShardStateList shard_states, std::string policy_sha256, int envs_per_shard);
 
   const v1::IterationPlan& plan() const { return plan_; }
   int shards() const { return static_cast<int>(results_.size()); }
@@ -38,7 +43,7 @@ class RolloutBoard {
   // The item of one shard.
   v1::RolloutItem Item(int shard) const;
 
-  // Takes a record in. kMismatch: one with other bytes is there; that one stays.
+  // Takes a record in; `bytes`: as it came. kMismatch: one with other bytes is there; that one stays.
   Verdict Accept(int shard, const std::string& bytes, v1::RolloutRecord record,
                  const std::string& worker, const std::string& learner_session);
 
@@ -56,17 +61,18 @@ class RolloutBoard {
   // All records in shard order, without next_state; an empty one where there is none yet.
   const std::vector<v1::RolloutRecord>& records() const { return records_; }
   // Takes the shards' next states out, in order.
-  std::vector<std::string> TakeNextStates();
+  ShardStateList TakeNextStates();
   v1::BeginUpdate UpdateOrder() const;
 
  private:
   v1::IterationPlan plan_;
   std::vector<v1::EnvironmentPlan> environments_;
-  std::vector<std::string> shard_states_;
+  ShardStateList shard_states_;
   std::string policy_sha256_;
   int envs_per_shard_;
   std::vector<ShardEntry> results_;
   std::vector<v1::RolloutRecord> records_;
+  std::vector<std::string> next_states_;
   int done_ = 0;
 };
 

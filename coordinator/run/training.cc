@@ -27,9 +27,7 @@ Training::Training(const v1::RunOptions& options, Planner* planner, SharedStore 
       planner_(planner),
       store_(std::move(store)),
       leases_(leases),
-      orders_(orders) {
-  shard_states_.resize(planner_->num_shards());
-}
+      orders_(orders) {}
 
 std::optional<std::string> Training::PolicyHash(int64_t version) const {
   auto found = policy_sha256_.find(version);
@@ -53,7 +51,13 @@ absl::Status Training::Restore() {
   if (absl::Status status = planner_->RestoreState(*state); !status.ok()) return status;
   auto shards = store_->LoadShardStates(committed_);
   if (!shards.ok()) return shards.status();
-  shard_states_ = *std::move(shards);
+  if (static_cast<int>(shards->size()) != planner_->num_shards()) {
+    return absl::DataLossError(absl::StrCat(
+        store_->path(), ": has states of ", shards->size(), " shards after iteration ", committed_,
+        ", and the run has ", planner_->num_shards(),
+        ": the file is damaged. Put a copy of it back, or start a new run"));
+  }
+  shard_states_ = std::make_shared<const std::vector<std::string>>(*std::move(shards));
   auto tail_used = store_->LoadTailUsed();
   if (!tail_used.ok()) return tail_used.status();
   if (*tail_used != planner_->TailUsed()) {
@@ -154,8 +158,7 @@ absl::StatusOr<bool> Training::PlanNext(int64_t judged, absl::Time now) {
     return status;
   }
   orders_->Took(next, acting);
-  RolloutBoard board(planned.plan, std::move(planned.environments),
-                     std::exchange(shard_states_, {}), *hash,
+  RolloutBoard board(planned.plan, std::move(planned.environments), shard_states_, *hash,
                      static_cast<int>(options_.envs_per_shard()));
   Flight& flight = flights_.emplace(next, Flight(std::move(board), now)).first->second;
   planned_ = next;
@@ -216,7 +219,7 @@ absl::Status Training::FoldIfComplete(Flight& flight, absl::Time now) {
   flight.measurements = *std::move(measurements);
   flight.planner_state = planner_->SaveState();
   flight.tail_used = planner_->TailUsed();
-  shard_states_ = flight.board.TakeNextStates();
+  shard_states_ = flight.next_states = flight.board.TakeNextStates();
   flight.folded = true;
   flight.folded_at = now;
   return absl::OkStatus();
@@ -255,11 +258,12 @@ absl::StatusOr<std::optional<IterationCommit>> Training::BeginCommit(const v1::U
   commit.measurements = MeasurementsText(flight.measurements, orders_->ActingAt(updating_));
   commit.planner_state = flight.planner_state;
   commit.tail_used = flight.tail_used;
+  commit.states = flight.next_states;
   commit.states_to_drop = StatesToDrop(updating_);
   commit.committed_at = now;
   for (int shard = 0; shard < flight.board.shards(); ++shard) {
     const ShardEntry& entry = flight.board.result(shard);
-    commit.shards.push_back(ShardResult{shard, entry.bytes, entry.worker});
+    commit.shards.push_back(ShardResult{shard, entry.record, entry.record_xxh3, entry.worker});
   }
   committing_ = true;
   return commit;

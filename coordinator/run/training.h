@@ -109,6 +109,7 @@ class Training {
     // The planner right after folding: what a restart after this iteration's commit goes on from.
     std::string planner_state;
     std::vector<int64_t> tail_used;
+    ShardStateList next_states;
   };
   absl::Status FoldIfComplete(Flight& flight, absl::Time now);
   // An iteration that was given up and computed again must come to the policy it had.
@@ -126,8 +127,8 @@ class Training {
   int64_t committed_ = -1;
   int64_t planned_ = 0;
   std::map<int64_t, std::string> policy_sha256_;
-  // After the last folded iteration, until the next plan takes them.
-  std::vector<std::string> shard_states_;
+  // After the last folded iteration; null before the first.
+  ShardStateList shard_states_;
   std::map<int64_t, Flight> flights_;
   std::string session_;   // of the ready learner; empty: none
   int64_t updating_ = 0;  // iteration that the learner learns; 0: none

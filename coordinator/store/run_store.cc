@@ -89,7 +89,7 @@ absl::StatusOr<RunStore> RunStore::Open(const std::string& path) {
   if (absl::Status status = CheckSchema(*database); !status.ok()) return status;
   RunStore store(*std::move(database));
   if (absl::Status status = store.CheckContent(); !status.ok()) return status;
-  if (absl::Status status = UpgradeSchema(store.database_); !status.ok()) return status;
+  if (absl::Status status = store.Upgrade(); !status.ok()) return status;
   // SQLite syncs the folder of a new file, but does not mind if that fails.
   if (absl::Status status = SyncDirectory(DirectoryOf(path)); !status.ok()) return status;
   return store;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -64,8 +65,9 @@ struct SavedPlan {
 
 struct ShardResult {
   int32_t shard = 0;
-  // A serialized RolloutRecord, as it came.
+  // A serialized RolloutRecord without its next_state, and the XXH3-128 (hex) of the record as it came.
   std::string record;
+  std::string record_xxh3;
   // Name of the worker whose result it is.
   std::string worker;
 };
@@ -78,6 +80,8 @@ struct IterationCommit {
   std::string measurements;         // JSON
   std::string planner_state;        // bytes of the caller's making
   std::vector<ShardResult> shards;  // in shard order from 0
+  // Serialized ShardStates after the iteration, one for each shard.
+  std::shared_ptr<const std::vector<std::string>> states;
   // Tail slots that each environment has taken so far; empty where there is no queue.
   std::vector<int64_t> tail_used;
   std::vector<LeaseRow> leases;  // ended since the last commit
@@ -185,7 +189,7 @@ class RunStore {
 
   // One transaction. kFailedPrecondition: the iteration is not the one after the last commit, or
   // has no plan; kInvalidArgument: a record that is not one of this iteration and shard, shards
-  // that do not run from 0, or a policy_sha256 that is none.
+  // that do not run from 0, other than one state for each, or a policy_sha256 that is none.
   absl::Status CommitIteration(const IterationCommit& commit);
   absl::StatusOr<LastCommit> LastCommitted() const;
   // Policy of version 0 .. the last committed one. kNotFound: not committed.
@@ -196,7 +200,10 @@ class RunStore {
   absl::StatusOr<std::vector<std::string>> LoadShardStates(int64_t iteration) const;
   // kNotFound: not committed.
   absl::StatusOr<CommittedIteration> LoadIteration(int64_t iteration) const;
-  // In shard order, without next_state.
+  // In shard order, without next_state; none where the iteration is not committed. VisitShardRecords
+  // gives one after the other, without holding all.
+  absl::Status VisitShardRecords(int64_t iteration,
+                                 absl::FunctionRef<void(const v1::RolloutRecord&)> visit) const;
   absl::StatusOr<std::vector<v1::RolloutRecord>> LoadShardRecords(int64_t iteration) const;
   // XXH3-128 (hex) of a shard's record as it came, and who computed it. kNotFound: not committed
   // (ShardWorker: empty).
@@ -254,6 +261,7 @@ class RunStore {
   absl::Status SettleOnce(const char* column, const char* what, absl::string_view value);
   absl::Status InsertLeases(std::span<const LeaseRow> leases);
   absl::Status InsertShards(const IterationCommit& commit);
+  absl::Status InsertStates(int64_t iteration, std::span<const std::string> states);
   absl::Status InsertTailUsed(int64_t iteration, std::span<const int64_t> tail_used);
   absl::Status DropStates(std::span<const int64_t> iterations);
   // Runs a statement that changes the run's own row, and seals the row.
@@ -264,9 +272,15 @@ class RunStore {
   absl::Status CheckPlans() const;
   absl::Status CheckIterations() const;
   absl::Status CheckShards() const;
+  absl::Status CheckStates() const;
+  // Tables of an older version, and what they hold, become those of the present one.
+  absl::Status Upgrade();
+  absl::Status MoveStates();
+  // Iterations, ascending.
+  absl::StatusOr<std::vector<int64_t>> QueryIterations(absl::string_view sql) const;
   absl::Status CheckEvaluations() const;
   absl::Status CheckOrders() const;
-  absl::StatusOr<bool> HasOrders() const;
+  absl::StatusOr<bool> HasTable(absl::string_view name) const;
   absl::Status UpdateOrder(const v1::Order& order);
   absl::Status InsertPlan(const v1::IterationPlan& plan, absl::string_view tail_hash);
   absl::Status Damaged(absl::string_view what) const;

@@ -81,9 +81,14 @@ absl::StatusOr<SavedPlan> RunStore::LoadPlan(int64_t iteration) const {
 
 absl::Status RunStore::InsertShards(const IterationCommit& commit) {
   absl::StatusOr<Statement> insert = database_.Prepare(
-      "INSERT INTO shard_results (iteration, shard, record, record_xxh3, next_state, state_xxh3, "
-      "worker, xxh3) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+      "INSERT INTO shard_results (iteration, shard, record, record_xxh3, state_xxh3, worker, xxh3) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
+  if (commit.states == nullptr || commit.states->size() != commit.shards.size()) {
+    return Error(absl::StatusCode::kInvalidArgument,
+                 absl::StrCat("iteration ", commit.iteration, " has ", commit.shards.size(),
+                              " shards and another number of states"));
+  }
   google::protobuf::Arena arena;  // Spares dozens of allocations a shard.
   for (size_t i = 0; i < commit.shards.size(); ++i) {
     const ShardResult& shard = commit.shards[i];
@@ -95,20 +100,16 @@ absl::Status RunStore::InsertShards(const IterationCommit& commit) {
                    absl::StrCat("what was given for iteration ", commit.iteration, ", shard ", i,
                                 " is not its record"));
     }
-    const std::string next_state = std::move(*record.mutable_next_state());
-    record.clear_next_state();
-    const std::string bytes = record.SerializeAsString();
-    const std::string record_xxh3 = Xxh3_128Hex(shard.record), state_xxh3 = Digest({next_state});
+    const std::string state_xxh3 = Digest({(*commit.states)[i]});
     absl::Status status = insert->Bind(1, commit.iteration)
                               .Bind(2, int64_t{shard.shard})
-                              .BindBlob(3, bytes)
-                              .BindText(4, record_xxh3)
-                              .BindBlob(5, next_state)
-                              .BindText(6, state_xxh3)
-                              .BindText(7, shard.worker)
-                              .BindText(8, Digest({absl::StrCat(commit.iteration),
-                                                   absl::StrCat(shard.shard), bytes, record_xxh3,
-                                                   state_xxh3}))
+                              .BindBlob(3, shard.record)
+                              .BindText(4, shard.record_xxh3)
+                              .BindText(5, state_xxh3)
+                              .BindText(6, shard.worker)
+                              .BindText(7, Digest({absl::StrCat(commit.iteration),
+                                                   absl::StrCat(shard.shard), shard.record,
+                                                   shard.record_xxh3, state_xxh3}))
                               .Run();
     if (!status.ok()) return status;
   }
@@ -131,7 +132,7 @@ absl::Status RunStore::InsertTailUsed(int64_t iteration, std::span<const int64_t
 }
 
 absl::Status RunStore::DropStates(std::span<const int64_t> iterations) {
-  for (const char* sql : {"UPDATE shard_results SET next_state = NULL WHERE iteration = ?",
+  for (const char* sql : {"DELETE FROM shard_states WHERE iteration = ?",
                           "UPDATE iterations SET planner_state = NULL WHERE iteration = ?"}) {
     absl::StatusOr<Statement> update = database_.Prepare(sql);
     if (!update.ok()) return update.status();
@@ -181,6 +182,7 @@ absl::Status RunStore::CommitIteration(const IterationCommit& commit) {
                                                  planner_xxh3}))
                             .Run();
   if (status.ok()) status = InsertShards(commit);
+  if (status.ok()) status = InsertStates(commit.iteration, *commit.states);
   if (status.ok()) status = InsertTailUsed(commit.iteration, commit.tail_used);
   if (status.ok()) status = InsertLeases(commit.leases);
   if (status.ok()) status = DropStates(commit.states_to_drop);
@@ -230,26 +232,6 @@ absl::StatusOr<std::string> RunStore::LoadPlannerState(int64_t iteration) const 
   return query->Blob(0);
 }
 
-absl::StatusOr<std::vector<std::string>> RunStore::LoadShardStates(int64_t iteration) const {
-  absl::StatusOr<Statement> query = database_.Prepare(
-      "SELECT next_state FROM shard_results WHERE iteration = ? AND next_state IS NOT NULL "
-      "ORDER BY shard");
-  if (!query.ok()) return query.status();
-  query->Bind(1, iteration);
-  std::vector<std::string> states;
-  while (true) {
-    absl::StatusOr<bool> row = query->Step();
-    if (!row.ok()) return row.status();
-    if (!*row) break;
-    states.push_back(query->Blob(0));
-  }
-  if (states.empty()) {
-    return Error(absl::StatusCode::kNotFound,
-                 absl::StrCat("the shards' states after iteration ", iteration, " are not kept"));
-  }
-  return states;
-}
-
 absl::StatusOr<CommittedIteration> RunStore::LoadIteration(int64_t iteration) const {
   absl::StatusOr<Statement> query = database_.Prepare(
       "SELECT iteration, policy_sha256, measurements, committed_at FROM iterations "
@@ -265,22 +247,34 @@ absl::StatusOr<CommittedIteration> RunStore::LoadIteration(int64_t iteration) co
                             absl::FromUnixMicros(query->Int(3))};
 }
 
-absl::StatusOr<std::vector<v1::RolloutRecord>> RunStore::LoadShardRecords(int64_t iteration) const {
+absl::Status RunStore::VisitShardRecords(
+    int64_t iteration, absl::FunctionRef<void(const v1::RolloutRecord&)> visit) const {
   absl::StatusOr<Statement> query =
       database_.Prepare("SELECT record FROM shard_results WHERE iteration = ? ORDER BY shard");
   if (!query.ok()) return query.status();
   query->Bind(1, iteration);
-  std::vector<v1::RolloutRecord> records;
-  while (true) {
+  google::protobuf::Arena arena;
+  for (int64_t shard = 0;; ++shard) {
     absl::StatusOr<bool> row = query->Step();
     if (!row.ok()) return row.status();
-    if (!*row) return records;
-    if (!records.emplace_back().ParseFromString(query->Blob(0))) {
+    if (!*row) return absl::OkStatus();
+    arena.Reset();
+    auto& record = *google::protobuf::Arena::CreateMessage<v1::RolloutRecord>(&arena);
+    if (!record.ParseFromString(query->Blob(0))) {
       return Error(absl::StatusCode::kDataLoss,
-                   absl::StrCat("the record of iteration ", iteration, ", shard ",
-                                records.size() - 1, " cannot be read"));
+                   absl::StrCat("the record of iteration ", iteration, ", shard ", shard,
+                                " cannot be read"));
     }
+    visit(record);
   }
+}
+
+absl::StatusOr<std::vector<v1::RolloutRecord>> RunStore::LoadShardRecords(int64_t iteration) const {
+  std::vector<v1::RolloutRecord> records;
+  absl::Status status = VisitShardRecords(
+      iteration, [&](const v1::RolloutRecord& record) { records.push_back(record); });
+  if (!status.ok()) return status;
+  return records;
 }
 
 absl::StatusOr<std::vector<int64_t>> RunStore::LoadTailUsed() const {

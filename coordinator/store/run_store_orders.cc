@@ -13,13 +13,6 @@ std::string DigestOf(int64_t id, const std::string& body) {
 
 }  // namespace
 
-absl::StatusOr<bool> RunStore::HasOrders() const {
-  absl::StatusOr<int64_t> tables = database_.QueryInt(
-      "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'orders'");
-  if (!tables.ok()) return tables.status();
-  return *tables > 0;
-}
-
 absl::Status RunStore::AddOrder(const v1::Order& order) {
   absl::StatusOr<Transaction> transaction = Transaction::Begin(database_);
   if (!transaction.ok()) return transaction.status();
@@ -62,7 +55,7 @@ absl::Status RunStore::UpdateOrder(const v1::Order& order) {
 
 absl::StatusOr<std::vector<v1::Order>> RunStore::Orders() const {
   std::vector<v1::Order> orders;
-  absl::StatusOr<bool> any = HasOrders();
+  absl::StatusOr<bool> any = HasTable("orders");
   if (!any.ok()) return any.status();
   if (!*any) return orders;
   absl::StatusOr<Statement> query = database_.Prepare("SELECT id, body FROM orders ORDER BY id");
@@ -80,7 +73,7 @@ absl::StatusOr<std::vector<v1::Order>> RunStore::Orders() const {
 }
 
 absl::Status RunStore::CheckOrders() const {
-  absl::StatusOr<bool> any = HasOrders();
+  absl::StatusOr<bool> any = HasTable("orders");
   if (!any.ok()) return any.status();
   if (!*any) return absl::OkStatus();
   return CheckRows("SELECT id, body, xxh3 FROM orders", [](const Statement& row) {

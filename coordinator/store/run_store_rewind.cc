@@ -23,6 +23,7 @@ absl::Status RunStore::CheckContent() const {
   absl::Status status = CheckPlans();
   if (status.ok()) status = CheckIterations();
   if (status.ok()) status = CheckShards();
+  if (status.ok()) status = CheckStates();
   if (status.ok()) status = CheckEvaluations();
   if (status.ok()) status = CheckOrders();
   return status;
@@ -101,6 +102,7 @@ absl::Status RunStore::RewindTo(int64_t iteration, std::span<const int64_t> tail
         "DELETE FROM evaluations WHERE iteration > ?1 OR kind NOT IN ('multi', 'ordered')",
         "DELETE FROM tail_pointers WHERE ?1 >= 0",
         "DELETE FROM shard_results WHERE iteration > ?1",
+        "DELETE FROM shard_states WHERE iteration > ?1",
         "DELETE FROM iterations WHERE iteration > ?1"}) {
     if (!status.ok()) return status;
     absl::StatusOr<Statement> remove = database_.Prepare(sql);

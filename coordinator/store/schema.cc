@@ -16,7 +16,7 @@ constexpr int64_t kApplicationId = 0x73686f61;
 // Times are microseconds since 1970, UTC. `sequence` numbers commits of iterations and of
 // evaluations together, in the order in which they were made. Columns named xxh3 hold the digest
 // (digest.h) of what the row was written with, and are checked when the run is opened.
-constexpr char kTables[] = R"sql(
+constexpr char kFirstTables[] = R"sql(
 CREATE TABLE run (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   id TEXT NOT NULL,
@@ -57,8 +57,8 @@ CREATE TABLE shard_results (
   shard INTEGER NOT NULL,
   record BLOB NOT NULL,                -- shoal.v1.RolloutRecord without its next_state
   record_xxh3 TEXT NOT NULL,           -- of the whole record as it came
-  next_state BLOB,                     -- NULL once nothing needs it any more
-  state_xxh3 TEXT NOT NULL,            -- of next_state
+  next_state BLOB,                     -- only before version 6; now in shard_states
+  state_xxh3 TEXT NOT NULL,            -- of the shard's state after the iteration
   worker TEXT NOT NULL,
   xxh3 TEXT NOT NULL,                  -- of iteration, shard, record, record_xxh3, state_xxh3
   PRIMARY KEY (iteration, shard)
@@ -118,9 +118,19 @@ CREATE TABLE gate_events (
 );
 )sql";
 
-bool LacksSceneWorkers(int64_t version) {
-  return version == kSchemaVersionWithoutSceneWorkers ||
-         version == kSchemaVersionWithOrdersWithoutSceneWorkers;
+// What version 6 added. States are nine tenths of what a commit writes: rows of many are written once,
+// and freed without being written again.
+constexpr char kStatesTable[] = R"sql(
+CREATE TABLE shard_states (
+  iteration INTEGER NOT NULL REFERENCES iterations,
+  first_shard INTEGER NOT NULL,        -- and those after it
+  states BLOB NOT NULL,                -- shoal.v1.ShardStates; shard_results.state_xxh3 has digests
+  PRIMARY KEY (iteration, first_shard)
+) WITHOUT ROWID;
+)sql";
+
+bool Known(int64_t version) {
+  return version >= kOldestSchemaVersion && version <= kSchemaVersionWithOrders;
 }
 
 // SQL without comments and white space, and without what differs between tables that were made and
@@ -143,7 +153,7 @@ absl::Status Damaged(const Database& database, absl::string_view why) {
 
 // A changed letter in a table's text can be another column's name.
 absl::Status CheckTables(const Database& database) {
-  const std::string known = Bare(absl::StrCat(kTables, kOrdersTable));
+  const std::string known = Bare(absl::StrCat(kFirstTables, kStatesTable, kOrdersTable));
   absl::StatusOr<Statement> tables =
       database.Prepare("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL");
   if (!tables.ok()) return tables.status();
@@ -170,7 +180,7 @@ CREATE TABLE IF NOT EXISTS orders (
 )sql";
 
 absl::Status CreateSchema(const Database& database) {
-  return database.Execute(absl::StrCat(kTables, "PRAGMA application_id = ", kApplicationId,
+  return database.Execute(absl::StrCat(kFirstTables, kStatesTable, "PRAGMA application_id = ", kApplicationId,
                                        "; PRAGMA user_version = ", kSchemaVersion, ";"));
 }
 
@@ -183,11 +193,10 @@ absl::Status CheckSchema(const Database& database) {
   }
   absl::StatusOr<int64_t> version = database.QueryInt("PRAGMA user_version");
   if (!version.ok()) return version.status();
-  if (*version != kSchemaVersion && *version != kSchemaVersionWithOrders &&
-      !LacksSceneWorkers(*version)) {
+  if (!Known(*version)) {
     return absl::FailedPreconditionError(absl::StrCat(
         database.path(), ": has tables of version ", *version, "; this build reads versions ",
-        kSchemaVersionWithoutSceneWorkers, " to ", kSchemaVersionWithOrders,
+        kOldestSchemaVersion, " to ", kSchemaVersionWithOrders,
         ". Use the build that wrote the run (written_by in config.textproto)"));
   }
   absl::StatusOr<Statement> check = database.Prepare("PRAGMA quick_check(1)");
@@ -198,18 +207,22 @@ absl::Status CheckSchema(const Database& database) {
   return CheckTables(database);
 }
 
+absl::StatusOr<bool> IsPresentSchema(const Database& database) {
+  absl::StatusOr<int64_t> version = database.QueryInt("PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  return *version >= kSchemaVersion;
+}
+
 absl::Status UpgradeSchema(const Database& database) {
   absl::StatusOr<int64_t> version = database.QueryInt("PRAGMA user_version");
   if (!version.ok()) return version.status();
-  if (!LacksSceneWorkers(*version)) return absl::OkStatus();
-  absl::StatusOr<Transaction> transaction = Transaction::Begin(database);
-  if (!transaction.ok()) return transaction.status();
-  const int64_t present = *version == kSchemaVersionWithoutSceneWorkers ? kSchemaVersion
-                                                                        : kSchemaVersionWithOrders;
-  absl::Status status = database.Execute(
-      absl::StrCat("ALTER TABLE evaluation_episodes ADD COLUMN worker TEXT NOT NULL DEFAULT ''; "
-                   "PRAGMA user_version = ", present, ";"));
-  return status.ok() ? transaction->Commit() : status;
+  std::string sql = kStatesTable;
+  if (*version < kSchemaVersionWithSceneWorkers) {
+    absl::StrAppend(&sql, "ALTER TABLE evaluation_episodes ADD COLUMN worker TEXT NOT NULL DEFAULT '';");
+  }
+  const bool orders = *version % 2 == 1;
+  return database.Execute(absl::StrCat(
+      sql, "PRAGMA user_version = ", orders ? kSchemaVersionWithOrders : kSchemaVersion, ";"));
 }
 
 }  // namespace shoal

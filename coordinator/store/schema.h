@@ -9,15 +9,15 @@
 
 namespace shoal {
 
-// Version of the tables below, kept in SQLite's user_version. A change of any table is a new one.
-inline constexpr int64_t kSchemaVersion = 4;
-// With the table of orders, which is made with the first order: a build that does not know orders must
-// not go on with a run that has some.
-inline constexpr int64_t kSchemaVersionWithOrders = 5;
-// The same two before evaluation_episodes had a worker. They are read as they are, and become
-// the present ones when they are opened to be written.
-inline constexpr int64_t kSchemaVersionWithoutSceneWorkers = 2;
-inline constexpr int64_t kSchemaVersionWithOrdersWithoutSceneWorkers = 3;
+// Version of the tables below, kept in SQLite's user_version. A change of any table is a new one, by
+// two: odd versions have the table of orders as well, which is made with the first order, since a build
+// that does not know orders must not go on with a run that has some.
+inline constexpr int64_t kSchemaVersion = 6;
+inline constexpr int64_t kSchemaVersionWithOrders = kSchemaVersion + 1;
+// Older ones are read as they are, and become the present one when they are opened to be written: before
+// 6, each row of shard_results had its shard's state; before 4, evaluation_episodes had no worker.
+inline constexpr int64_t kOldestSchemaVersion = 2;
+inline constexpr int64_t kSchemaVersionWithSceneWorkers = 4;
 
 // Makes the table of orders where it is not there.
 extern const char kOrdersTable[];
@@ -35,8 +35,11 @@ absl::Status SealRun(const Database& database);
 // a run, or of another version.
 absl::Status CheckSchema(const Database& database);
 
-// Brings the tables to the present version, in one transaction; does nothing where they have it.
-// Call it after CheckSchema. No row that a run is resumed from changes.
+// The tables are those of the present version.
+absl::StatusOr<bool> IsPresentSchema(const Database& database);
+
+// Brings older tables to the present version. Call it after CheckSchema, within a transaction, and have
+// the states of shards moved in the same one. No row that a run is resumed from changes.
 absl::Status UpgradeSchema(const Database& database);
 
 }  // namespace shoal

@@ -137,7 +137,12 @@ absl::StatusOr<Verification> RunVerifier::VerifyIteration(int64_t iteration,
   }
   auto policy = store_.PolicySha256(planned.plan.policy_version());
   if (!policy.ok()) return policy.status();
-  const RolloutBoard board(planned.plan, std::move(planned.environments), *std::move(states), *policy,
+  if (static_cast<int>(states->size()) != shards_) {
+    return absl::DataLossError(absl::StrCat(store_.path(), ": has states of ", states->size(), " shards after iteration ",
+                                            iteration - 1, ", and the run has ", shards_));
+  }
+  const RolloutBoard board(planned.plan, std::move(planned.environments),
+                           std::make_shared<const std::vector<std::string>>(*std::move(states)), *policy,
                            static_cast<int>(options_.envs_per_shard()));
   for (int s = shard.value_or(0); s < (shard ? *shard + 1 : shards_); ++s) {
     auto computed = ComputeRollout(options_, board.Item(s), **backend);

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+#include "common/hash.h"
+
 namespace shoal {
 namespace {
 
@@ -16,7 +19,8 @@ RolloutBoard Board() {
   plan.set_iteration(7);
   std::vector<v1::EnvironmentPlan> environments(5);
   environments[4].set_force_reset(true);
-  return RolloutBoard(plan, environments, {"a", "b", "c"}, "sha", 2);
+  const std::vector<std::string> states = {"a", "b", "c"};
+  return RolloutBoard(plan, environments, std::make_shared<const std::vector<std::string>>(states), "sha", 2);
 }
 
 v1::RolloutRecord Record(int shard, int64_t rows) {
@@ -25,6 +29,7 @@ v1::RolloutRecord Record(int shard, int64_t rows) {
   record.set_shard(shard);
   record.set_rows(rows);
   record.set_rows_checksum("sum");
+  record.set_next_state(absl::StrCat("next ", shard));
   return record;
 }
 
@@ -53,6 +58,18 @@ TEST(RolloutBoard, TakesOneRecordAShardAndNoticesOthers) {
   EXPECT_EQ(board.records()[1].rows(), 10);
   EXPECT_EQ(board.done(), 1);
   EXPECT_FALSE(board.complete());
+}
+
+TEST(RolloutBoard, KeepsRecordsAndStatesApart) {
+  RolloutBoard board = Board();
+  EXPECT_EQ(board.result(1).record_xxh3, "");
+  for (const int shard : {2, 0, 1}) Accept(board, shard, 10, "s");
+  v1::RolloutRecord record = Record(1, 10);
+  EXPECT_EQ(board.result(1).record_xxh3, Xxh3_128Hex(record.SerializeAsString()));
+  record.clear_next_state();
+  EXPECT_EQ(board.result(1).record, record.SerializeAsString());
+  EXPECT_EQ(board.records()[1].SerializeAsString(), record.SerializeAsString());
+  EXPECT_THAT(*board.TakeNextStates(), ElementsAre("next 0", "next 1", "next 2"));
 }
 
 TEST(RolloutBoard, KnowsWhichLearnerHasWhichRows) {

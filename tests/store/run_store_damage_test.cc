@@ -85,7 +85,11 @@ TEST_F(RunStoreDamageTest, EveryValueThatARunIsResumedFromIsChecked) {
         "UPDATE iterations SET planner_state = x'00' WHERE iteration = 4",
         "UPDATE shard_results SET record = x'00' WHERE iteration = 1 AND shard = 1",
         "UPDATE shard_results SET record_xxh3 = '' WHERE iteration = 1 AND shard = 1",
-        "UPDATE shard_results SET next_state = x'00' WHERE iteration = 4 AND shard = 0",
+        "UPDATE shard_results SET state_xxh3 = '' WHERE iteration = 4 AND shard = 0",
+        "UPDATE shard_states SET states = x'00' WHERE iteration = 4",
+        "UPDATE shard_states SET states = x'0A0161' WHERE iteration = 4",
+        "UPDATE shard_states SET states = x'0A01610A0162' WHERE iteration = 4",
+        "UPDATE shard_states SET first_shard = 1 WHERE iteration = 4",
         "UPDATE evaluations SET summary = '{ }' WHERE id = 1",
         "UPDATE evaluations SET spec = '' WHERE id = 0",
         "UPDATE gate_events SET event = '{}' WHERE evaluation = 0",
@@ -138,7 +142,7 @@ TEST_F(RunStoreDamageTest, NoFlippedBitOfATablesTextIsLetPass) {
   Fill();
   store_.reset();
   const std::string whole = folder_.Read("run.db");
-  for (const std::string word : {"committed_at INTEGER", "worker TEXT", "next_state BLOB", "CHECK (one = 1)"}) {
+  for (const std::string word : {"committed_at INTEGER", "worker TEXT", "next_state BLOB", "states BLOB", "CHECK (one = 1)"}) {
     const size_t at = whole.find(word);
     ASSERT_NE(at, whole.npos) << word;
     for (size_t bit = 0; bit < 8 * word.size(); ++bit) {
@@ -186,7 +190,7 @@ TEST_F(RunStoreDamageTest, RewindsToTheStart) {
 
 TEST_F(RunStoreDamageTest, KnowsEachShardsChecksumAndWorker) {
   Commit(1);
-  EXPECT_EQ(*store_->ShardChecksum(1, 1), Xxh3_128Hex(ShardOf(1, 1).record));
+  EXPECT_EQ(*store_->ShardChecksum(1, 1), Xxh3_128Hex(RecordOf(1, 1).SerializeAsString()));
   EXPECT_EQ(*store_->ShardWorker(1, 1), "actor-1");
   EXPECT_TRUE(absl::IsNotFound(store_->ShardChecksum(1, 2).status()));
   EXPECT_TRUE(absl::IsNotFound(store_->ShardChecksum(2, 0).status()));

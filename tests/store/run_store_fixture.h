@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/hash.h"
 #include "coordinator/store/run_store.h"
@@ -27,15 +29,24 @@ inline v1::IterationPlan PlanOf(int64_t iteration) {
   return plan;
 }
 
-inline ShardResult ShardOf(int64_t iteration, int32_t shard) {
+inline v1::RolloutRecord RecordOf(int64_t iteration, int32_t shard) {
   v1::RolloutRecord record;
   record.set_iteration(iteration);
   record.set_shard(shard);
   record.set_policy_sha256(PolicyOf(iteration - 1));
   record.set_next_state("state " + std::to_string(iteration) + "/" + std::to_string(shard));
   record.add_episodes()->set_length(17);
-  return {shard, record.SerializeAsString(), "actor-1"};
+  return record;
 }
+
+inline ShardResult ShardOf(int64_t iteration, int32_t shard) {
+  v1::RolloutRecord record = RecordOf(iteration, shard);
+  const std::string xxh3 = Xxh3_128Hex(record.SerializeAsString());
+  record.clear_next_state();
+  return {shard, record.SerializeAsString(), xxh3, "actor-1"};
+}
+
+using States = std::vector<std::string>;
 
 inline LeaseRow LeaseOf(uint64_t fencing, std::string outcome) {
   return {fencing, "rollout", 1, 0, "actor-1", At(1), At(2), std::move(outcome)};
@@ -48,6 +59,8 @@ inline IterationCommit CommitOf(int64_t iteration) {
   commit.measurements = "{\"iteration\": " + std::to_string(iteration) + "}";
   commit.planner_state = "planner " + std::to_string(iteration);
   commit.shards = {ShardOf(iteration, 0), ShardOf(iteration, 1)};
+  commit.states = std::make_shared<const States>(
+      States{RecordOf(iteration, 0).next_state(), RecordOf(iteration, 1).next_state()});
   commit.tail_used = {iteration, 2 * iteration};
   commit.leases = {LeaseOf(static_cast<uint64_t>(iteration), "done")};
   commit.committed_at = At(1000 * iteration);

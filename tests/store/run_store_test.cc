@@ -159,6 +159,11 @@ TEST_F(RunStoreTest, AFailedCommitChangesNothing) {
   commit.shards[0].record = "\xff";
   EXPECT_FALSE(store_->CommitIteration(commit).ok());
   commit = CommitOf(2);
+  commit.states = std::make_shared<const States>(States{"one"});
+  EXPECT_EQ(store_->CommitIteration(commit).code(), absl::StatusCode::kInvalidArgument);
+  commit.states = nullptr;
+  EXPECT_EQ(store_->CommitIteration(commit).code(), absl::StatusCode::kInvalidArgument);
+  commit = CommitOf(2);
   commit.policy_sha256 = "abc";
   EXPECT_FALSE(store_->CommitIteration(commit).ok());
   EXPECT_EQ(store_->LastCommitted()->iteration, 1);
@@ -193,10 +198,7 @@ TEST_F(RunStoreTest, AnEmptyStateIsAState) {
   IterationCommit commit = CommitOf(1);
   commit.planner_state = "";
   commit.shards = {ShardOf(1, 0)};
-  v1::RolloutRecord record;
-  record.ParseFromString(commit.shards[0].record);
-  record.clear_next_state();
-  commit.shards[0].record = record.SerializeAsString();
+  commit.states = std::make_shared<const States>(States{""});
   ASSERT_TRUE(store_->CommitIteration(commit).ok());
   EXPECT_EQ(*store_->LoadPlannerState(1), "");
   EXPECT_THAT(*store_->LoadShardStates(1), ElementsAre(""));
@@ -314,41 +316,90 @@ TEST_F(RunStoreTest, RefusesTablesOfAnotherVersion) {
   const auto store = RunStore::Open(path());
   EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(store.status().message(),
-              testing::AllOf(HasSubstr("version 99"), HasSubstr("reads versions 2 to 5")));
+              testing::AllOf(HasSubstr("version 99"), HasSubstr("reads versions 2 to 7")));
   EXPECT_FALSE(RunStore::OpenReadOnly(path()).ok());
 }
 
-// With and without orders.
-TEST_F(RunStoreTest, GoesOnWithTablesThatKeptNoWorkersOfScenes) {
+// Odd ones have orders.
+TEST_F(RunStoreTest, GoesOnWithTablesOfEveryOlderVersion) {
+  Commit(1);
   ASSERT_TRUE(store_->AddEvaluation(EvaluationOf(0, "multi")).ok());
   ASSERT_TRUE(store_->SaveEvaluationScene(0, 0, "zero", "actor-0").ok());
-  for (const int64_t version : {2, 3}) {
+  for (const int64_t version : {2, 3, 4, 5}) {
+    SCOPED_TRACE(version);
+    const bool workers = version >= 4;
     store_.reset();
     {
       auto database = Database::Open(path(), Database::Mode::kWrite);
       ASSERT_TRUE(database.ok()) << database.status();
-      ASSERT_TRUE(database->Execute("ALTER TABLE evaluation_episodes DROP COLUMN worker").ok());
-      ASSERT_TRUE(database->Execute(absl::StrCat("PRAGMA user_version = ", version)).ok());
+      std::string sql =
+          "UPDATE shard_results SET next_state = CAST('state 1/' || shard AS BLOB);"
+          "DROP TABLE shard_states;";
+      if (!workers) absl::StrAppend(&sql, "ALTER TABLE evaluation_episodes DROP COLUMN worker;");
+      ASSERT_TRUE(database->Execute(absl::StrCat(sql, "PRAGMA user_version = ", version)).ok());
+    }
+    const std::string old_worker = workers ? "actor-0" : "";
+    if (workers) {
+      auto database = Database::Open(path(), Database::Mode::kWrite);
+      ASSERT_TRUE(database->Execute("UPDATE evaluation_episodes SET worker = 'actor-0'").ok());
     }
     {
       const auto reader = RunStore::OpenReadOnly(path());
       ASSERT_TRUE(reader.ok()) << reader.status();
       EXPECT_TRUE(reader->CheckContent().ok());
+      EXPECT_THAT(*reader->LoadShardStates(1), ElementsAre("state 1/0", "state 1/1"));
+      EXPECT_TRUE(absl::IsNotFound(reader->LoadShardStates(2).status()));
       const auto scenes = reader->LoadEvaluationScenes(0);
       ASSERT_TRUE(scenes.ok()) << scenes.status();
       ASSERT_FALSE(scenes->empty());
       EXPECT_EQ(scenes->front().record, "zero");
-      EXPECT_THAT(scenes->front().worker, IsEmpty());
+      EXPECT_EQ(scenes->front().worker, old_worker);
     }
     Reopen();
+    EXPECT_EQ(Query("SELECT count(next_state) FROM shard_results"), 0);
+    EXPECT_THAT(*store_->LoadShardStates(1), ElementsAre("state 1/0", "state 1/1"));
     const int32_t scene = static_cast<int32_t>(version);
     ASSERT_TRUE(store_->SaveEvaluationScene(0, scene, "more", "actor-1").ok());
     Reopen();
-    EXPECT_THAT(store_->LoadEvaluationScenes(0)->front().worker, IsEmpty());
+    EXPECT_THAT(*store_->LoadShardStates(1), ElementsAre("state 1/0", "state 1/1"));
+    EXPECT_EQ(store_->LoadEvaluationScenes(0)->front().worker, old_worker);
     EXPECT_EQ(store_->LoadEvaluationScenes(0)->back().worker, "actor-1");
     EXPECT_EQ(*Database::Open(path(), Database::Mode::kReadOnly)->QueryInt("PRAGMA user_version"),
-              version + 2);
+              version % 2 == 0 ? 6 : 7);
   }
+}
+
+TEST_F(RunStoreTest, AnOlderVersionWithADamagedStateIsRefused) {
+  Commit(1);
+  store_.reset();
+  {
+    auto database = Database::Open(path(), Database::Mode::kWrite);
+    ASSERT_TRUE(database->Execute("UPDATE shard_results SET next_state = x'00';"
+                                  "DROP TABLE shard_states; PRAGMA user_version = 4").ok());
+  }
+  EXPECT_EQ(RunStore::Open(path()).status().code(), absl::StatusCode::kDataLoss);
+}
+
+// States of many shards take several rows.
+TEST_F(RunStoreTest, KeepsLargeStatesInOrder) {
+  ASSERT_TRUE(store_->SavePlan(PlanOf(1), "").ok());
+  IterationCommit commit = CommitOf(1);
+  commit.shards.clear();
+  States states;
+  for (int32_t shard = 0; shard < 40; ++shard) {
+    commit.shards.push_back(ShardOf(1, shard));
+    states.push_back(std::string(20000, static_cast<char>('0' + shard)));
+  }
+  commit.states = std::make_shared<const States>(states);
+  ASSERT_TRUE(store_->CommitIteration(commit).ok());
+  EXPECT_GT(Query("SELECT count(*) FROM shard_states"), 2);
+  Reopen();
+  EXPECT_EQ(*store_->LoadShardStates(1), states);
+  store_.reset();
+  ASSERT_TRUE(Database::Open(path(), Database::Mode::kWrite)
+                  ->Execute("DELETE FROM shard_states WHERE first_shard = "
+                            "(SELECT max(first_shard) FROM shard_states)").ok());
+  EXPECT_EQ(RunStore::Open(path()).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(RunStoreTest, RefusesADatabaseOfSomethingElse) {
