@@ -119,14 +119,15 @@ CREATE TABLE gate_events (
 )sql";
 
 // What version 6 added. States are nine tenths of what a commit writes: rows of many are written once,
-// and freed without being written again.
+// and freed without being written again. Not WITHOUT ROWID: there SQLite reads all of a row to compare
+// its key.
 constexpr char kStatesTable[] = R"sql(
 CREATE TABLE shard_states (
   iteration INTEGER NOT NULL REFERENCES iterations,
   first_shard INTEGER NOT NULL,        -- and those after it
   states BLOB NOT NULL,                -- shoal.v1.ShardStates; shard_results.state_xxh3 has digests
   PRIMARY KEY (iteration, first_shard)
-) WITHOUT ROWID;
+);
 )sql";
 
 bool Known(int64_t version) {
