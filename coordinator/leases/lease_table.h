@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 
 namespace shoal {
@@ -169,7 +170,7 @@ class LeaseTable {
   std::array<int64_t, 7> ended_by_{};  // by LeaseOutcome
   std::map<ItemKey, Item> items_;
   std::set<ItemKey> available_[2];  // By kind.
-  std::map<uint64_t, LeaseRecord> leases_;
+  absl::flat_hash_map<uint64_t, LeaseRecord> leases_;
   // The active ones among them by worker; and by kind, the oldest first, those that are the only active
   // one of an item that is not done. There may be a thousand of these, and many thousands that have
   // ended, so that nothing that happens at every message may look at all.
@@ -178,7 +179,7 @@ class LeaseTable {
   std::vector<LeaseRecord> ended_;
   std::map<uint64_t, ItemKey> retired_;
   // When a worker's latest lease ended: one that was offered before is taken to have begun then.
-  std::map<WorkerId, absl::Time> last_end_;
+  absl::flat_hash_map<WorkerId, absl::Time> last_end_;
   // Durations of the latest finished leases by kind, for backup tasks.
   std::vector<absl::Duration> durations_[2];
   size_t next_duration_[2] = {0, 0};

@@ -57,7 +57,9 @@ class RunLoop {
   // port is not kept then.
   absl::StatusOr<WorkerId> WorkerArrived(const v1::WorkerHello& hello, WorkerPort* port,
                                          absl::Time now);
-  void OnWorkerMessage(WorkerId id, const v1::WorkRequest& message, absl::Time now);
+  // record: that of a rollout's result, where the caller has parsed it; it is moved from.
+  void OnWorkerMessage(WorkerId id, const v1::WorkRequest& message, absl::Time now,
+                       v1::RolloutRecord* record = nullptr);
   void WorkerGone(WorkerId id, absl::Time now);
 
   // The learner opens its stream. AlreadyExists: another one is there.
@@ -125,9 +127,10 @@ class RunLoop {
   void NoteRoom(WorkerId id, Worker& worker);
   void SendRetain();
 
-  absl::Status OnResult(Worker& worker, const v1::WorkResult& result, absl::Time now);
+  absl::Status OnResult(Worker& worker, const v1::WorkResult& result, v1::RolloutRecord* record,
+                        absl::Time now);
   absl::Status OnRollout(const ItemKey& item, Worker& worker, const v1::WorkResult& result,
-                         absl::Time now);
+                         v1::RolloutRecord* record, absl::Time now);
   absl::Status OnFailure(Worker& worker, const v1::WorkFailure& failure, absl::Time now);
   // An actor, for people.
   static std::string WorkerText(const v1::WorkerHello& hello);

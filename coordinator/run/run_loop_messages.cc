@@ -87,7 +87,8 @@ absl::StatusOr<WorkerId> RunLoop::WorkerArrived(const v1::WorkerHello& hello, Wo
   return id;
 }
 
-void RunLoop::OnWorkerMessage(WorkerId id, const v1::WorkRequest& message, absl::Time now) {
+void RunLoop::OnWorkerMessage(WorkerId id, const v1::WorkRequest& message, absl::Time now,
+                              v1::RolloutRecord* record) {
   auto found = workers_.find(id);
   if (found == workers_.end()) return;
   Worker& worker = found->second;
@@ -101,7 +102,7 @@ void RunLoop::OnWorkerMessage(WorkerId id, const v1::WorkRequest& message, absl:
       return;
     }
     case v1::WorkRequest::kResult:
-      if (!over()) Check(OnResult(worker, message.result(), now));
+      if (!over()) Check(OnResult(worker, message.result(), record, now));
       break;
     case v1::WorkRequest::kFailure:
       if (!over()) Check(OnFailure(worker, message.failure(), now));

@@ -36,7 +36,8 @@ std::string RunLoop::WorkerText(const v1::WorkerHello& hello) {
   return absl::StrCat(hello.name(), " (", hello.build(), ", ", hello.cpu(), ")");
 }
 
-absl::Status RunLoop::OnResult(Worker& worker, const v1::WorkResult& result, absl::Time now) {
+absl::Status RunLoop::OnResult(Worker& worker, const v1::WorkResult& result,
+                               v1::RolloutRecord* record, absl::Time now) {
   worker.active = std::max(0, worker.active - 1);
   ++worker.items_done;
   const auto item = leases_->Find(result.fencing());
@@ -48,7 +49,7 @@ absl::Status RunLoop::OnResult(Worker& worker, const v1::WorkResult& result, abs
                      " with a record of another kind"));
   }
   leases_->Complete(result.fencing(), now);
-  if (rollout) return OnRollout(*item, worker, result, now);
+  if (rollout) return OnRollout(*item, worker, result, record, now);
   training_->AddEvaluationSeconds(result.compute_seconds());
   auto verdict = evaluations_->Accept(*item, result.evaluation(), WorkerText(worker.hello));
   if (!verdict.ok()) return verdict.status();
@@ -85,8 +86,10 @@ absl::Status RunLoop::OnLateScene(const Worker& worker, const v1::WorkResult& re
 }
 
 absl::Status RunLoop::OnRollout(const ItemKey& item, Worker& worker, const v1::WorkResult& result,
-                                absl::Time now) {
-  auto verdict = training_->Accept(item, result, WorkerText(worker.hello), now);
+                                v1::RolloutRecord* record, absl::Time now) {
+  v1::RolloutRecord parsed;
+  if (record == nullptr && parsed.ParseFromString(result.rollout())) record = &parsed;
+  auto verdict = training_->Accept(item, result, record, WorkerText(worker.hello), now);
   if (!verdict.ok()) return verdict.status();
   if (*verdict != RolloutBoard::Verdict::kMismatch) return absl::OkStatus();
   absl::Status status = Mismatch(item, FirstWorker(item, worker), worker);

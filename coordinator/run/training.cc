@@ -45,6 +45,13 @@ absl::Status Training::Restore() {
     if (!hash.ok()) return hash.status();
     policy_sha256_[v] = *std::move(hash);
   }
+  auto last_plan = store_->LastPlan();
+  if (!last_plan.ok()) return last_plan.status();
+  for (int64_t i = committed_ + 1; i <= *last_plan; ++i) {
+    auto policy = store_->RewoundPolicy(i);
+    if (!policy.ok()) return policy.status();
+    if (!policy->empty()) rewound_[i] = *std::move(policy);
+  }
   if (committed_ == 0) return absl::OkStatus();
   auto state = store_->LoadPlannerState(committed_);
   if (!state.ok()) return state.status();
@@ -98,12 +105,11 @@ std::vector<int64_t> Training::StatesToDrop(int64_t committed) const {
 }
 
 absl::Status Training::CompareWithRewound(const v1::UpdateDone& done) const {
-  auto before = store_->RewoundPolicy(done.iteration());
-  if (!before.ok()) return before.status();
-  if (before->empty() || *before == done.policy_sha256()) return absl::OkStatus();
+  const auto before = rewound_.find(done.iteration());
+  if (before == rewound_.end() || before->second == done.policy_sha256()) return absl::OkStatus();
   const std::string message = absl::StrCat(
       "iteration ", done.iteration(), " was computed again and came to policy ",
-      done.policy_sha256(), "; before it was ", *before,
+      done.policy_sha256(), "; before it was ", before->second,
       ". The learner's build, LibTorch, OpenBLAS or CPU is another one, or memory is unsound");
   if (options_.on_mismatch() != "warn") {
     return absl::DataLossError(absl::StrCat(message, "; --on_mismatch warn goes on regardless"));
@@ -182,19 +188,18 @@ const ShardEntry& Training::Result(const ItemKey& key) const {
 
 absl::StatusOr<RolloutBoard::Verdict> Training::Accept(const ItemKey& key,
                                                        const v1::WorkResult& result,
+                                                       v1::RolloutRecord* record,
                                                        const std::string& worker,
                                                        absl::Time now) {
   auto found = flights_.find(key.group);
   if (found == flights_.end()) return RolloutBoard::Verdict::kRepeated;
   Flight& flight = found->second;
-  v1::RolloutRecord record;
-  if (!record.ParseFromString(result.rollout()) || record.iteration() != key.group ||
-      record.shard() != key.index) {
+  if (record == nullptr || record->iteration() != key.group || record->shard() != key.index) {
     return absl::InvalidArgumentError(
         absl::StrCat("the record from ", worker, " is not one of iteration ", key.group, ", shard ",
                      key.index));
   }
-  const auto verdict = flight.board.Accept(key.index, result.rollout(), std::move(record), worker,
+  const auto verdict = flight.board.Accept(key.index, result.rollout(), std::move(*record), worker,
                                            result.learner_session());
   if (verdict == RolloutBoard::Verdict::kMismatch) return verdict;
   if (!session_.empty() && result.learner_session() != session_) {

@@ -60,9 +60,11 @@ class Training {
 
   v1::RolloutItem Item(const ItemKey& key) const;
   const ShardEntry& Result(const ItemKey& key) const;
-  // A record came in. Late ones of committed iterations are kRepeated.
+  // A record came in. Late ones of committed iterations are kRepeated. record: the result's, which is
+  // moved from; null: it cannot be read.
   absl::StatusOr<RolloutBoard::Verdict> Accept(const ItemKey& key, const v1::WorkResult& result,
-                                               const std::string& worker, absl::Time now);
+                                               v1::RolloutRecord* record, const std::string& worker,
+                                               absl::Time now);
 
   // A mismatch that the user let pass: the rows that the learner got with this result stand.
   void AdoptRows(const ItemKey& key, const v1::WorkResult& result);
@@ -127,6 +129,8 @@ class Training {
   int64_t committed_ = -1;
   int64_t planned_ = 0;
   std::map<int64_t, std::string> policy_sha256_;
+  // Policies that planned iterations had come to before they were given up.
+  std::map<int64_t, std::string> rewound_;
   // After the last folded iteration; null before the first.
   ShardStateList shard_states_;
   std::map<int64_t, Flight> flights_;

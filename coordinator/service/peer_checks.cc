@@ -13,7 +13,6 @@
 #include "common/rpc.h"
 #include "coordinator/evaluation/measurements.h"
 #include "coordinator/evaluation/summary.h"
-#include "google/protobuf/arena.h"
 
 namespace shoal {
 namespace {
@@ -61,11 +60,10 @@ absl::Status NotOf(const std::string& item, const std::string& why) {
   return absl::InvalidArgumentError(absl::StrCat("the record for ", item, " ", why));
 }
 
-absl::Status CheckRollout(const v1::RolloutItem& item, const std::string& bytes) {
+absl::Status CheckRollout(const v1::RolloutItem& item, const std::string& bytes,
+                          v1::RolloutRecord& record) {
   const std::string name =
       absl::StrCat("iteration ", item.plan().iteration(), ", shard ", item.shard());
-  google::protobuf::Arena arena;  // Spares dozens of allocations.
-  auto& record = *google::protobuf::Arena::CreateMessage<v1::RolloutRecord>(&arena);
   if (!record.ParseFromString(bytes)) return NotOf(name, "cannot be read");
   if (record.iteration() != item.plan().iteration() || record.shard() != item.shard()) {
     return NotOf(name, absl::StrCat("is one of iteration ", record.iteration(), ", shard ",
@@ -96,6 +94,7 @@ absl::Status CheckRollout(const v1::RolloutItem& item, const std::string& bytes)
   // Folding looks at every number. It wants the iteration's first shard first.
   record.set_shard(0);
   const auto folded = FoldIteration(item.plan(), std::span(&record, 1), /*tail_slots_left=*/false);
+  record.set_shard(item.shard());
   return folded.ok() ? absl::OkStatus() : NotOf(name, std::string(folded.status().message()));
 }
 
@@ -184,13 +183,14 @@ absl::Status CheckMessage(v1::LearnRequest& message) {
   }
 }
 
-absl::Status CheckRecord(const v1::Lease& lease, const v1::WorkResult& result) {
+absl::Status CheckRecord(const v1::Lease& lease, const v1::WorkResult& result,
+                         v1::RolloutRecord* parsed) {
   if (lease.has_rollout() != result.has_rollout() ||
       lease.has_evaluation() != result.has_evaluation()) {
     return absl::InvalidArgumentError(
         absl::StrCat("lease ", lease.fencing(), " is answered with a record of another kind"));
   }
-  return lease.has_rollout() ? CheckRollout(lease.rollout(), result.rollout())
+  return lease.has_rollout() ? CheckRollout(lease.rollout(), result.rollout(), *parsed)
                              : CheckEvaluation(lease.evaluation(), result.evaluation());
 }
 
@@ -252,11 +252,28 @@ absl::StatusOr<bool> LearnerBook::Take(const v1::LearnRequest& message) {
   }
 }
 
+namespace {
+
+// Without what is long and says nothing of the answer: the state.
+v1::Lease ForChecks(const v1::Lease& lease) {
+  if (!lease.has_rollout()) return lease;
+  v1::Lease result;
+  result.set_fencing(lease.fencing());
+  v1::RolloutItem& item = *result.mutable_rollout();
+  *item.mutable_plan() = lease.rollout().plan();
+  item.set_shard(lease.rollout().shard());
+  item.set_first_environment(lease.rollout().first_environment());
+  item.set_policy_sha256(lease.rollout().policy_sha256());
+  *item.mutable_environments() = lease.rollout().environments();
+  return result;
+}
+
+}  // namespace
+
 void LeaseBook::Given(const v1::Lease& lease, int64_t n_steps) {
   Entry& entry = leases_[lease.fencing()];
   entry.max_bytes = MaxAnswerBytes(lease, n_steps);
-  entry.lease = lease;
-  if (lease.has_rollout()) entry.lease.mutable_rollout()->clear_state();
+  entry.lease = ForChecks(lease);
 }
 
 size_t LeaseBook::max_bytes() const {

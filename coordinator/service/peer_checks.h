@@ -35,8 +35,9 @@ absl::Status CheckMessage(v1::LearnRequest& message);
 // the limit of gRPC itself, 64 MiB; about 7.5 MiB for the default options.
 size_t MaxAnswerBytes(const v1::Lease& lease, int64_t n_steps);
 
-// InvalidArgument: the record is not one of the lease's item, or cannot be.
-absl::Status CheckRecord(const v1::Lease& lease, const v1::WorkResult& result);
+// InvalidArgument: the record is not one of the lease's item, or cannot be. *parsed: that of a rollout.
+absl::Status CheckRecord(const v1::Lease& lease, const v1::WorkResult& result,
+                         v1::RolloutRecord* parsed);
 
 // The leases that one stream was given and has not answered. Not thread safe.
 class LeaseBook {
@@ -53,7 +54,7 @@ class LeaseBook {
 
  private:
   struct Entry {
-    v1::Lease lease;  // Without the shard's state.
+    v1::Lease lease;  // What CheckRecord looks at.
     size_t max_bytes = 0;
   };
   std::map<uint64_t, Entry> leases_;  // By fencing number.

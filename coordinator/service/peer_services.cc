@@ -73,14 +73,17 @@ class WorkerStream final : public BidiStream<v1::WorkRequest, v1::WorkResponse>,
       OnHello(message);
       return;
     }
+    v1::RolloutRecord record;
     if (absl::Status status = CheckMessage(message); !status.ok()) {
       Refuse("bad_message", status);
     } else if (message.has_heartbeat() && !WithinBudget()) {
       Refuse("too_fast", TooFast());
-    } else if (status = CheckAnswer(message); !status.ok()) {
+    } else if (status = CheckAnswer(message, &record); !status.ok()) {
       Refuse("bad_answer", status);
     } else {
-      host_->With([&](RunLoop& loop, absl::Time now) { loop.OnWorkerMessage(id_, message, now); });
+      host_->With([&](RunLoop& loop, absl::Time now) {
+        loop.OnWorkerMessage(id_, message, now, &record);
+      });
     }
   }
   void OnEnd() override {
@@ -113,14 +116,14 @@ class WorkerStream final : public BidiStream<v1::WorkRequest, v1::WorkResponse>,
     absl::MutexLock lock(&mutex_);
     return !budget_ || budget_->Take(absl::Now());
   }
-  absl::Status CheckAnswer(const v1::WorkRequest& message) {
+  absl::Status CheckAnswer(const v1::WorkRequest& message, v1::RolloutRecord* record) {
     if (message.has_heartbeat()) return absl::OkStatus();
     const absl::StatusOr<v1::Lease> lease = [&] {
       absl::MutexLock lock(&mutex_);
       return leases_.Take(message);
     }();
     if (!lease.ok()) return lease.status();
-    return message.has_result() ? CheckRecord(*lease, message.result()) : absl::OkStatus();
+    return message.has_result() ? CheckRecord(*lease, message.result(), record) : absl::OkStatus();
   }
 
   RunHost* const host_;

@@ -167,6 +167,12 @@ Statement& Statement::BindBlob(int index, absl::string_view value) {
   return *this;
 }
 
+Statement& Statement::BindBlobInPlace(int index, absl::string_view value) {
+  Remember(sqlite3_bind_blob64(statement_.get(), index, value.data() ? value.data() : "",
+                               value.size(), SQLITE_STATIC));
+  return *this;
+}
+
 Statement& Statement::BindNull(int index) {
   Remember(sqlite3_bind_null(statement_.get(), index));
   return *this;

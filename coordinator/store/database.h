@@ -35,6 +35,8 @@ class Statement {
   Statement& Bind(int index, std::optional<int64_t> value);
   Statement& BindText(int index, absl::string_view value);
   Statement& BindBlob(int index, absl::string_view value);
+  // Without a copy: the value must stay where and what it is until Run() or Reset() returns.
+  Statement& BindBlobInPlace(int index, absl::string_view value);
   Statement& BindNull(int index);
 
   // True: a row is there, its columns can be read until the next call. False: no more rows.

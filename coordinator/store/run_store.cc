@@ -73,9 +73,12 @@ absl::StatusOr<RunStore> RunStore::Create(const std::string& path, const RunInfo
   {
     absl::StatusOr<Database> database = Database::Open(path, Database::Mode::kCreate);
     if (!database.ok()) return database.status();
+    // SQLite writes page by page, twice. Four times its own choice take a quarter off a large commit.
+    absl::Status status = database->Execute("PRAGMA page_size = 16384");
+    if (!status.ok()) return status;
     absl::StatusOr<Transaction> transaction = Transaction::Begin(*database);
     if (!transaction.ok()) return transaction.status();
-    absl::Status status = CreateSchema(*database);
+    status = CreateSchema(*database);
     if (status.ok()) status = InsertRun(*database, info);
     if (status.ok()) status = transaction->Commit();
     if (!status.ok()) return status;

@@ -103,7 +103,7 @@ absl::Status RunStore::InsertShards(const IterationCommit& commit) {
     const std::string state_xxh3 = Digest({(*commit.states)[i]});
     absl::Status status = insert->Bind(1, commit.iteration)
                               .Bind(2, int64_t{shard.shard})
-                              .BindBlob(3, shard.record)
+                              .BindBlobInPlace(3, shard.record)
                               .BindText(4, shard.record_xxh3)
                               .BindText(5, state_xxh3)
                               .BindText(6, shard.worker)

@@ -43,9 +43,10 @@ absl::Status RunStore::InsertStates(int64_t iteration, std::span<const std::stri
       row.add_states(states[next]);
       bytes += states[next].size();
     }
+    const std::string bytes = row.SerializeAsString();
     absl::Status status = insert->Bind(1, iteration)
                               .Bind(2, static_cast<int64_t>(first))
-                              .BindBlob(3, row.SerializeAsString())
+                              .BindBlobInPlace(3, bytes)
                               .Run();
     if (!status.ok()) return status;
     first = next;

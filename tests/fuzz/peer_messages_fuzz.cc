@@ -88,7 +88,8 @@ void CheckAnswer(const v1::RunOptions& options, std::string_view bytes) {
   RequireWords(lease.status());
   Require(!book.Take(request).ok(), "a lease is answered once");
   if (!lease.ok() || !request.has_result()) return;
-  const absl::Status record = CheckRecord(*lease, request.result());
+  v1::RolloutRecord parsed;
+  const absl::Status record = CheckRecord(*lease, request.result(), &parsed);
   RequireWords(record);
   if (!record.ok()) return;
   if (lease->has_rollout()) {

@@ -240,13 +240,26 @@ TEST(LearnerBook, TakesOneAnswerToEachOrder) {
   EXPECT_EQ(book.Take(retained).value(), false);
 }
 
+absl::Status Check(const v1::Lease& lease, const v1::WorkResult& result) {
+  v1::RolloutRecord parsed;
+  return CheckRecord(lease, result, &parsed);
+}
+
 TEST(CheckRecord, TakesTheItemsRecord) {
   const v1::Lease rollout = RolloutLease(1);
-  EXPECT_TRUE(CheckRecord(rollout, Result(FakeRecord(rollout.rollout()))).ok());
+  EXPECT_TRUE(Check(rollout, Result(FakeRecord(rollout.rollout()))).ok());
   const v1::Lease evaluation = EvaluationLease(1);
   v1::WorkResult result;
   result.set_evaluation(FakeEpisode(evaluation.evaluation()).SerializeAsString());
-  EXPECT_TRUE(CheckRecord(evaluation, result).ok());
+  EXPECT_TRUE(Check(evaluation, result).ok());
+}
+
+TEST(CheckRecord, GivesTheParsedRecord) {
+  const v1::Lease lease = RolloutLease(1);
+  const v1::RolloutRecord record = FakeRecord(lease.rollout());
+  v1::RolloutRecord parsed;
+  ASSERT_TRUE(CheckRecord(lease, Result(record), &parsed).ok());
+  EXPECT_EQ(parsed.SerializeAsString(), record.SerializeAsString());
 }
 
 TEST(CheckRecord, RefusesWhatWouldEndTheRun) {
@@ -254,7 +267,7 @@ TEST(CheckRecord, RefusesWhatWouldEndTheRun) {
   const auto refused = [&](auto change) {
     v1::RolloutRecord record = FakeRecord(lease.rollout());
     change(record);
-    return std::string(CheckRecord(lease, Result(record)).message());
+    return std::string(Check(lease, Result(record)).message());
   };
   EXPECT_EQ(refused([](auto&) {}), "");
   EXPECT_THAT(refused([](auto& r) { r.set_iteration(4); }),
@@ -272,10 +285,10 @@ TEST(CheckRecord, RefusesWhatWouldEndTheRun) {
               HasSubstr("has no fish"));
   v1::WorkResult result;
   result.set_rollout("\xff\xff");
-  EXPECT_THAT(std::string(CheckRecord(lease, result).message()), HasSubstr("cannot be read"));
+  EXPECT_THAT(std::string(Check(lease, result).message()), HasSubstr("cannot be read"));
   result.set_evaluation("");
-  EXPECT_THAT(std::string(CheckRecord(lease, result).message()), HasSubstr("another kind"));
-  EXPECT_FALSE(CheckRecord(lease, {}).ok());
+  EXPECT_THAT(std::string(Check(lease, result).message()), HasSubstr("another kind"));
+  EXPECT_FALSE(Check(lease, {}).ok());
 }
 
 TEST(CheckRecord, RefusesAnotherScene) {
@@ -285,7 +298,7 @@ TEST(CheckRecord, RefusesAnotherScene) {
     change(episode);
     v1::WorkResult result;
     result.set_evaluation(episode.SerializeAsString());
-    return std::string(CheckRecord(lease, result).message());
+    return std::string(Check(lease, result).message());
   };
   EXPECT_EQ(refused([](auto&) {}), "");
   EXPECT_THAT(refused([](auto& e) { e.set_seed(8); }), HasSubstr("seed 8"));
