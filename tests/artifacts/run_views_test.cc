@@ -70,7 +70,9 @@ class RunViewsTest : public testing::Test {
     commit.iteration = iteration;
     commit.policy_sha256 = Sha256Hex("policy");
     commit.measurements = ToJson(*measured).dump();
-    commit.shards = {{0, record.SerializeAsString(), "actor"}};
+    const std::string bytes = record.SerializeAsString();
+    commit.shards = {{0, bytes, Xxh3_128Hex(bytes), "actor"}};
+    commit.states = std::make_shared<const std::vector<std::string>>(1);
     commit.committed_at = At(10 * iteration);
     const absl::Status status = store_->CommitIteration(commit);
     ASSERT_TRUE(status.ok()) << status;

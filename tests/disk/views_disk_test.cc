@@ -52,7 +52,9 @@ absl::Status Commit(RunStore& store, int64_t iteration) {
   if (!measured.ok()) return measured.status();
   IterationCommit commit = CommitOf(iteration);
   commit.measurements = ToJson(*measured).dump();
-  commit.shards = {{0, record.SerializeAsString(), "actor"}};
+  const std::string bytes = record.SerializeAsString();
+  commit.shards = {{0, bytes, Xxh3_128Hex(bytes), "actor"}};
+  commit.states = std::make_shared<const States>(States{"state"});
   return status.ok() ? store.CommitIteration(commit) : status;
 }
 
