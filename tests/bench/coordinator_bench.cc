@@ -5,6 +5,8 @@
 //                            leases a second, p50 and p99 of a lease in seconds, CPU seconds of the
 //                            coordinator a lease, and its memory in MiB.
 //   BareLeases/...           the same from a server with nothing behind it: what gRPC costs.
+//   LoopLeases/actors:N      the run loop in one thread without gRPC: what the coordinator's own work
+//                            costs. Counters: seconds of events, of commits and of both a lease.
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 
@@ -19,10 +21,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/time/clock.h"
 #include "common/files.h"
+#include "common/logging.h"
 #include "common/mutexes.h"
 #include "coordinator/cli/prepare_run.h"
 #include "tests/bench/bare_leases.h"
 #include "tests/bench/bench_programs.h"
+#include "tests/bench/loop_leases.h"
 #include "tests/bench/simulated_peers.h"
 
 namespace shoal {
@@ -32,6 +36,7 @@ constexpr int kProcessor = 0;
 constexpr int kShards = 4000;
 constexpr absl::Duration kWarmUp = absl::Seconds(1);
 constexpr absl::Duration kWindow = absl::Seconds(4);
+constexpr int kLoopIterations = 8;
 // Of a shard of `school`.
 constexpr int kStateBytes = 3500;
 // The argument that makes this program the bare server.
@@ -62,11 +67,15 @@ double Percentile(std::vector<double>& values, double share) {
 
 using Server = absl::StatusOr<std::unique_ptr<Subprocess>>;
 
-Server Coordinator(const std::string& folder, std::string* address) {
+absl::StatusOr<std::string> Prepare(const std::string& folder) {
   RunRequest request;
   request.out = folder + "/runs";
   request.command_line = ManyShards();
-  const auto run_dir = PrepareRun(request);
+  return PrepareRun(request);
+}
+
+Server Coordinator(const std::string& folder, std::string* address) {
+  const auto run_dir = Prepare(folder);
   if (!run_dir.ok()) return run_dir.status();
   return StartCoordinator(folder, *run_dir, "127.0.0.1:0", kProcessor, address);
 }
@@ -148,6 +157,26 @@ BENCHMARK(BareLeases)
     ->UseManualTime()
     ->Unit(benchmark::kSecond);
 
+void LoopLeases(benchmark::State& state) {
+  for (auto _ : state) {
+    const BenchFolder folder;
+    const auto run_dir = Prepare(folder.path());
+    LoopLeaseFigures figures;
+    absl::Status status = run_dir.status();
+    if (status.ok()) {
+      status = RunLoopLeases(*run_dir, static_cast<int>(state.range(0)), kLoopIterations, kStateBytes,
+                             &figures);
+    }
+    if (!status.ok()) state.SkipWithError(status.ToString().c_str());
+    const double leases = static_cast<double>(std::max<int64_t>(1, figures.leases));
+    state.SetIterationTime(figures.events + figures.commits);
+    state.counters["event_seconds_per_lease"] = figures.events / leases;
+    state.counters["commit_seconds_per_lease"] = figures.commits / leases;
+    state.counters["cpu_seconds_per_lease"] = (figures.events + figures.commits) / leases;
+  }
+}
+BENCHMARK(LoopLeases)->ArgName("actors")->Arg(1000)->Iterations(1)->UseManualTime()->Unit(benchmark::kSecond);
+
 }  // namespace
 }  // namespace shoal
 
@@ -165,6 +194,10 @@ int main(int argc, char** argv) {
   }
   // Before gRPC starts threads.
   shoal::KeepOff(shoal::kProcessor);
+  // The run loop's lines are not those of a benchmark.
+  shoal::LogOptions logging;
+  logging.level = shoal::LogLevel::kWarning;
+  if (!shoal::SetUpLogging(logging).ok()) return 1;
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

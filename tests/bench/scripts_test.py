@@ -184,6 +184,14 @@ class Tables(unittest.TestCase):
         self.assertEqual(rows, [["| coordinator", "1000", "as many as can be", "4000"],
                                 ["| gRPC alone", "1000", "as many as can be", "8000"]])
 
+    def test_the_run_loop_stands_last_with_its_cost(self):
+        r = made({"Leases/actors:1000/rate:0":
+                  {"leases_per_second": 4000.0, "p50_seconds": 0.1, "p99_seconds": 0.2,
+                   "cpu_seconds_per_lease": 1e-4, "cpu_share": 0.9, "memory_mib": 100.0},
+                  "LoopLeases/actors:1000": {"cpu_seconds_per_lease": 5e-5}})
+        self.assertEqual(tables.coordinator(r)[-1],
+                         "| run loop alone | 1000 | as many as can be |  |  |  | 50.0 us |  |  |")
+
     def test_every_table_of_the_pages_is_known(self):
         folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")
         names = []
