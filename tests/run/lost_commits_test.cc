@@ -4,6 +4,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/v1/records.pb.h"
 #include "tests/run/run_loop_fixture.h"
 
 namespace shoal {
@@ -83,6 +84,30 @@ TEST_F(LostCommitsTest, LostCommitsAreNoticed) {
   std::filesystem::rename(folder_ + "/metrics.csv", folder_ + "/aside.csv");
   Open();
   EXPECT_EQ(Committed(), 1);
+}
+
+// A shard that is gone from every table leaves each row as it was written.
+TEST_F(LostCommitsTest, ALostShardIsNoticed) {
+  CommitOne(1);
+  {
+    auto store = RunStore::Open(folder_ + "/run.db");
+    ASSERT_TRUE(store.ok()) << store.status();
+    const auto loaded = store->LoadShardStates(1);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    ASSERT_EQ(loaded->size(), 3u);
+    v1::ShardStates states;
+    for (size_t shard = 0; shard < 2; ++shard) states.add_states((*loaded)[shard]);
+    auto database = Database::Open(folder_ + "/run.db", Database::Mode::kWrite);
+    ASSERT_TRUE(database.ok()) << database.status();
+    ASSERT_TRUE(database->Execute("DELETE FROM shard_results WHERE shard = 2").ok());
+    auto update = database->Prepare("UPDATE shard_states SET states = ?");
+    ASSERT_TRUE(update.ok() && update->BindBlob(1, states.SerializeAsString()).Run().ok());
+  }
+  RunLoopOptions options;
+  options.run_dir = folder_;
+  const absl::Status status = RunLoop::Open(options, now_).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("states of 2 shards after iteration 1, and the run has 3"));
 }
 
 // SQLite takes the first page of its log that is not whole for the log's end.
