@@ -110,6 +110,20 @@ absl::Status CheckEvaluation(const v1::EvaluationItem& item, const std::string& 
   return summary.ok() ? absl::OkStatus() : NotOf(name, std::string(summary.status().message()));
 }
 
+// Without what is long and says nothing of the answer: the state.
+v1::Lease ForChecks(const v1::Lease& lease) {
+  if (!lease.has_rollout()) return lease;
+  v1::Lease result;
+  result.set_fencing(lease.fencing());
+  v1::RolloutItem& item = *result.mutable_rollout();
+  *item.mutable_plan() = lease.rollout().plan();
+  item.set_shard(lease.rollout().shard());
+  item.set_first_environment(lease.rollout().first_environment());
+  item.set_policy_sha256(lease.rollout().policy_sha256());
+  *item.mutable_environments() = lease.rollout().environments();
+  return result;
+}
+
 }  // namespace
 
 absl::Status CheckHello(const v1::WorkerHello& hello) {
@@ -251,24 +265,6 @@ absl::StatusOr<bool> LearnerBook::Take(const v1::LearnRequest& message) {
       return false;
   }
 }
-
-namespace {
-
-// Without what is long and says nothing of the answer: the state.
-v1::Lease ForChecks(const v1::Lease& lease) {
-  if (!lease.has_rollout()) return lease;
-  v1::Lease result;
-  result.set_fencing(lease.fencing());
-  v1::RolloutItem& item = *result.mutable_rollout();
-  *item.mutable_plan() = lease.rollout().plan();
-  item.set_shard(lease.rollout().shard());
-  item.set_first_environment(lease.rollout().first_environment());
-  item.set_policy_sha256(lease.rollout().policy_sha256());
-  *item.mutable_environments() = lease.rollout().environments();
-  return result;
-}
-
-}  // namespace
 
 void LeaseBook::Given(const v1::Lease& lease, int64_t n_steps) {
   Entry& entry = leases_[lease.fencing()];

@@ -276,8 +276,10 @@ class RunStore {
   // Tables of an older version, and what they hold, become those of the present one.
   absl::Status Upgrade();
   absl::Status MoveStates();
-  // Iterations, ascending.
-  absl::StatusOr<std::vector<int64_t>> QueryIterations(absl::string_view sql) const;
+  // in_rows: from shard_states, or else from where older versions had them.
+  absl::StatusOr<std::vector<std::string>> ReadStates(int64_t iteration, bool in_rows) const;
+  // The first column of all rows.
+  absl::StatusOr<std::vector<int64_t>> QueryInts(absl::string_view sql) const;
   absl::Status CheckEvaluations() const;
   absl::Status CheckOrders() const;
   absl::StatusOr<bool> HasTable(absl::string_view name) const;

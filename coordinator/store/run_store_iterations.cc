@@ -278,16 +278,7 @@ absl::StatusOr<std::vector<v1::RolloutRecord>> RunStore::LoadShardRecords(int64_
 }
 
 absl::StatusOr<std::vector<int64_t>> RunStore::LoadTailUsed() const {
-  absl::StatusOr<Statement> query =
-      database_.Prepare("SELECT used FROM tail_pointers ORDER BY environment");
-  if (!query.ok()) return query.status();
-  std::vector<int64_t> used;
-  while (true) {
-    absl::StatusOr<bool> row = query->Step();
-    if (!row.ok()) return row.status();
-    if (!*row) return used;
-    used.push_back(query->Int(0));
-  }
+  return QueryInts("SELECT used FROM tail_pointers ORDER BY environment");
 }
 
 }  // namespace shoal

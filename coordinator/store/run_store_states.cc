@@ -20,15 +20,15 @@ absl::StatusOr<bool> RunStore::HasTable(absl::string_view name) const {
   return query->BindText(1, name).Step();
 }
 
-absl::StatusOr<std::vector<int64_t>> RunStore::QueryIterations(absl::string_view sql) const {
+absl::StatusOr<std::vector<int64_t>> RunStore::QueryInts(absl::string_view sql) const {
   absl::StatusOr<Statement> query = database_.Prepare(sql);
   if (!query.ok()) return query.status();
-  std::vector<int64_t> iterations;
+  std::vector<int64_t> numbers;
   while (true) {
     absl::StatusOr<bool> row = query->Step();
     if (!row.ok()) return row.status();
-    if (!*row) return iterations;
-    iterations.push_back(query->Int(0));
+    if (!*row) return numbers;
+    numbers.push_back(query->Int(0));
   }
 }
 
@@ -58,10 +58,14 @@ absl::StatusOr<std::vector<std::string>> RunStore::LoadShardStates(int64_t itera
   // Not in tables of an older version that are only read.
   absl::StatusOr<bool> rows = HasTable("shard_states");
   if (!rows.ok()) return rows.status();
+  return ReadStates(iteration, *rows);
+}
+
+absl::StatusOr<std::vector<std::string>> RunStore::ReadStates(int64_t iteration, bool in_rows) const {
   absl::StatusOr<Statement> query = database_.Prepare(
-      *rows ? "SELECT first_shard, states FROM shard_states WHERE iteration = ? ORDER BY first_shard"
-            : "SELECT shard, next_state FROM shard_results WHERE iteration = ? AND next_state IS NOT "
-              "NULL ORDER BY shard");
+      in_rows ? "SELECT first_shard, states FROM shard_states WHERE iteration = ? ORDER BY first_shard"
+              : "SELECT shard, next_state FROM shard_results WHERE iteration = ? AND next_state IS "
+                "NOT NULL ORDER BY shard");
   if (!query.ok()) return query.status();
   query->Bind(1, iteration);
   std::vector<std::string> states;
@@ -70,9 +74,9 @@ absl::StatusOr<std::vector<std::string>> RunStore::LoadShardStates(int64_t itera
     if (!row.ok()) return row.status();
     if (!*row) break;
     v1::ShardStates next;
-    if (!*rows) next.add_states(query->Blob(1));
+    if (!in_rows) next.add_states(query->Blob(1));
     if (query->Int(0) != static_cast<int64_t>(states.size()) ||
-        (*rows && !next.ParseFromString(query->Blob(1)))) {
+        (in_rows && !next.ParseFromString(query->Blob(1)))) {
       return Damaged(absl::StrCat("what follows the first ", states.size(),
                                   " states after iteration ", iteration));
     }
@@ -88,7 +92,7 @@ absl::StatusOr<std::vector<std::string>> RunStore::LoadShardStates(int64_t itera
 absl::Status RunStore::CheckStates() const {
   absl::StatusOr<bool> rows = HasTable("shard_states");
   if (!rows.ok()) return rows.status();
-  absl::StatusOr<std::vector<int64_t>> iterations = QueryIterations(
+  absl::StatusOr<std::vector<int64_t>> iterations = QueryInts(
       *rows ? "SELECT DISTINCT iteration FROM shard_states ORDER BY 1"
             : "SELECT DISTINCT iteration FROM shard_results WHERE next_state IS NOT NULL ORDER BY 1");
   if (!iterations.ok()) return iterations.status();
@@ -126,18 +130,14 @@ absl::Status RunStore::Upgrade() {
 }
 
 absl::Status RunStore::MoveStates() {
-  absl::StatusOr<std::vector<int64_t>> iterations = QueryIterations(
+  absl::StatusOr<std::vector<int64_t>> iterations = QueryInts(
       "SELECT DISTINCT iteration FROM shard_results WHERE next_state IS NOT NULL ORDER BY 1");
   if (!iterations.ok()) return iterations.status();
-  std::vector<std::vector<std::string>> states;
-  for (const int64_t iteration : *iterations) {
-    auto loaded = LoadShardStates(iteration);
-    if (!loaded.ok()) return loaded.status();
-    states.push_back(*std::move(loaded));
-  }
   absl::Status status = UpgradeSchema(database_);
-  for (size_t i = 0; status.ok() && i < states.size(); ++i) {
-    status = InsertStates((*iterations)[i], states[i]);
+  for (size_t i = 0; status.ok() && i < iterations->size(); ++i) {
+    auto states = ReadStates((*iterations)[i], /*in_rows=*/false);
+    if (!states.ok()) return states.status();
+    status = InsertStates((*iterations)[i], *states);
   }
   if (!status.ok()) return status;
   return database_.Execute("UPDATE shard_results SET next_state = NULL WHERE next_state IS NOT NULL");
